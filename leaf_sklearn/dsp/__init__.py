@@ -1,0 +1,1 @@
+"""Pure tensor and array functions: scales, kernels, framing, compression, smoothing."""

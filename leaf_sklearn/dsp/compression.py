@@ -1,0 +1,42 @@
+"""Pointwise compression of energies, one parameter a channel."""
+
+import torch
+from torch import Tensor
+
+LOG_OFFSET = 1e-5
+
+
+def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, *, floor: float) -> Tensor:
+    """Per-channel energy normalisation: (B, F, T) and (B, F, T) -> (B, F, T).
+
+    ``(x / (floor + M)^min(alpha, 1) + delta)^(1 / max(root, 1)) - delta^(1 / max(root, 1))``, section 3.3 of the LEAF
+    paper, M being the smoothed energy.
+
+    Parameters
+    ----------
+    energies, smoothed : Tensor of shape (B, F, T)
+        Non-negative energies and their moving average over time.
+    alpha, delta, root : Tensor of shape (F,)
+        Gain, offset (positive) and the inverse of the exponent.
+    floor : float
+        Added to the moving average.
+    """
+    gain = _power(floor + smoothed, alpha.clamp(max=1.0)[:, None])
+    exponent = 1.0 / root.clamp(min=1.0)[:, None]
+    offset = delta[:, None]
+    return _power(energies / gain + offset, exponent) - offset**exponent
+
+
+def log_compression(energies: Tensor) -> Tensor:
+    """Natural logarithm of energies plus 1e-5: (B, F, T) -> (B, F, T)."""
+    return torch.log(energies + LOG_OFFSET)
+
+
+def root_compression(energies: Tensor, root: Tensor, *, floor: float = 1e-5) -> Tensor:
+    """Energies to the power ``1 / max(root, 1)``, floored so that silence keeps a finite slope: (B, F, T) -> same."""
+    return _power(energies.clamp(min=floor), 1.0 / root.clamp(min=1.0)[:, None])
+
+
+def _power(base: Tensor, exponent: Tensor) -> Tensor:
+    """Positive base to an exponent; torch's own rounds the last few frames of a row by another routine than the rest."""
+    return torch.exp(exponent * torch.log(base))

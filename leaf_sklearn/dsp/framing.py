@@ -1,0 +1,82 @@
+"""Where each clip's frames lie, and convolutions whose rows do not depend on their batch."""
+
+from typing import overload
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@overload
+def frame_count(lengths: int, *, kernel_size: int, hop: int, padding: str) -> int: ...
+@overload
+def frame_count(lengths: Tensor, *, kernel_size: int, hop: int, padding: str) -> Tensor: ...
+def frame_count(lengths: int | Tensor, *, kernel_size: int, hop: int, padding: str) -> int | Tensor:
+    """Frames of clips of these lengths, at least one each: (B,) or int -> the same.
+
+    Parameters
+    ----------
+    lengths : int or Tensor of shape (B,)
+        Clip lengths in samples.
+    kernel_size, hop : int
+        Window and step in samples.
+    padding : {"same", "valid", "end"}
+        "same" and "end" give ceil(length / hop) frames, "valid" those that lie inside the clip.
+    """
+    frames = (lengths - kernel_size) // hop + 1 if padding == "valid" else (lengths + hop - 1) // hop
+    return frames.clamp(min=1) if isinstance(frames, Tensor) else max(frames, 1)
+
+
+@overload
+def left_padding(lengths: int, *, kernel_size: int, hop: int, padding: str) -> int: ...
+@overload
+def left_padding(lengths: Tensor, *, kernel_size: int, hop: int, padding: str) -> Tensor: ...
+def left_padding(lengths: int | Tensor, *, kernel_size: int, hop: int, padding: str) -> int | Tensor:
+    """Zeros before the first sample of clips of these lengths, half of what "same" padding adds: (B,) or int -> same."""
+    if padding != "same":
+        return torch.zeros_like(lengths) if isinstance(lengths, Tensor) else 0
+    missing = ((lengths + hop - 1) // hop - 1) * hop + kernel_size - lengths
+    return missing.clamp(min=0) // 2 if isinstance(missing, Tensor) else max(missing, 0) // 2
+
+
+def left_padding_range(*, kernel_size: int, hop: int, padding: str) -> tuple[int, int]:
+    """Smallest and largest left padding over all clip lengths."""
+    return (max(kernel_size - hop, 0) // 2, (kernel_size - 1) // 2) if padding == "same" else (0, 0)
+
+
+def place_clips(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, *, start: int, stop: int) -> Tensor:
+    """Shift each clip right by its own left padding and cut [start, stop) out, zeros around it: (B, N) -> (B, stop-start).
+
+    Parameters
+    ----------
+    waveforms : Tensor of shape (B, N)
+        Row i holds a clip in [0, lengths[i]); the rest is ignored.
+    lengths : Tensor of shape (B,) or None
+        Clip lengths in samples, None for N everywhere.
+    left : int or Tensor of shape (B,)
+        Position of each clip's first sample.
+    start, stop : int
+        Range of positions to return.
+    """
+    n_times = waveforms.shape[1]
+    if lengths is None and isinstance(left, int):
+        return F.pad(waveforms, (left - start, stop - left - n_times))
+    shift = left[:, None] if isinstance(left, Tensor) else left
+    samples = torch.arange(start, stop, device=waveforms.device)[None] - shift
+    inside = (samples >= 0) & (samples < (n_times if lengths is None else lengths[:, None]))
+    taken = waveforms.gather(1, samples.clamp(0, n_times - 1).expand(len(waveforms), -1))
+    return torch.where(inside, taken, taken.new_zeros(()))
+
+
+def correlate(waveforms: Tensor, kernels: Tensor) -> Tensor:
+    """Cross-correlation at stride 1 without padding: (B, N) and (C, K) -> (B, C, N - K + 1).
+
+    A lone row takes another code path in torch, which rounds differently; it is computed as two overlapping halves.
+    """
+    if len(waveforms) != 1:
+        return F.conv1d(waveforms[:, None], kernels[:, None])
+    n_out = waveforms.shape[1] - kernels.shape[1] + 1
+    half = (n_out + 1) // 2
+    rows = waveforms[0].unfold(0, half + kernels.shape[1] - 1, max(n_out - half, 1))
+    first, second = F.conv1d(torch.stack([rows[0], rows[-1]])[:, None], kernels[:, None])
+    return torch.cat([first[:, : n_out - half], second], dim=1)[None]

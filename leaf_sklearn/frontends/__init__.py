@@ -1,0 +1,7 @@
+"""Frontends: waveforms (B, N) to features (B, F, T), as torch modules."""
+
+from .base import Frontend
+from .compression import PCEN
+from .make import PRESETS, make_frontend
+
+__all__ = ["PCEN", "PRESETS", "Frontend", "make_frontend"]

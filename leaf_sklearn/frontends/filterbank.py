@@ -1,0 +1,121 @@
+"""First slot of a frontend: what every filterbank offers, and how filters are run over clips."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..dsp.bands import Bands, matrix_bands, random_bands, row_bands, scale_bands, scale_matrix
+from ..dsp.framing import correlate, place_clips
+from ..dsp.scales import Floats
+from .parameters import ReferenceArrays
+from .pooling import Pooling
+
+CHUNK_NUMBERS = 2**22
+
+
+@dataclass(frozen=True)
+class BankSettings:
+    """What a filterbank is built from: resolved settings, sizes in samples, frequencies in Hz."""
+
+    sample_rate: int
+    n_filters: int
+    window: int
+    fmin: float
+    fmax: float
+    init: str | Floats = "mel"
+    n_fft: int | None = None
+    sort_filters: bool = False
+    generator: torch.Generator | None = field(default=None, compare=False)
+
+    @property
+    def reads_matrix(self) -> bool:
+        """Whether the start is read off a mel matrix, so that ``n_fft`` matters."""
+        return isinstance(self.init, str) and self.init == "mel"
+
+    def start_bands(self, n_fft: int) -> Bands:
+        """Centres and widths to start from, the mel ones read off a matrix of ``n_fft`` bins as the reference does."""
+        if isinstance(self.init, np.ndarray):
+            return row_bands(self.init, sample_rate=self.sample_rate)
+        span = {"n_filters": self.n_filters, "sample_rate": self.sample_rate, "fmin": self.fmin, "fmax": self.fmax}
+        if self.init == "random":
+            return random_bands(**span, generator=self.generator)
+        if self.reads_matrix:
+            return matrix_bands(scale_matrix("mel", **span, n_fft=n_fft), sample_rate=self.sample_rate)
+        return scale_bands(self.init, **span)
+
+
+class Filterbank(nn.Module):
+    """Filters over waveforms; a subclass gives ``kernels`` and, where it is not the squared modulus, ``activation``.
+
+    Parameters
+    ----------
+    settings : BankSettings
+        Sizes, range and start.
+    """
+
+    energy_floor: float | None = 1e-5
+
+    def __init__(self, settings: BankSettings) -> None:
+        super().__init__()
+        self.sample_rate, self.n_filters, self.kernel_size = settings.sample_rate, settings.n_filters, settings.window
+
+    def kernels(self) -> Tensor:
+        """Impulse responses, (C, kernel_size)."""
+        raise NotImplementedError
+
+    def activation(self, filtered: Tensor) -> Tensor:
+        """Squared modulus of complex filters, real parts first: (B, 2F, N) -> (B, F, N)."""
+        real, imaginary = filtered.chunk(2, dim=1)
+        return real**2 + imaginary**2
+
+    def center_frequencies(self) -> NDArray[np.float64]:
+        """Centre of every filter in Hz, (F,)."""
+        raise NotImplementedError
+
+    def bandwidths(self) -> NDArray[np.float64]:
+        """Full width at half maximum of every filter's power response in Hz, (F,)."""
+        raise NotImplementedError
+
+    def project_(self) -> None:
+        """Put parameters back into their ranges after an optimiser step."""
+
+    def load_reference(self, params: ReferenceArrays) -> None:
+        """Take the reference's parameters out of ``params``."""
+        raise NotImplementedError
+
+    def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
+        """Filter at every sample, activate and pool: (B, N) and (B,) -> (B, F, T).
+
+        Positions count from the first frame's first sample, so that frame t always covers [t hop, t hop + window) and a
+        clip starts at its own left padding. Long clips are worked on in chunks of frames.
+        """
+        n_times = waveforms.shape[1]
+        kernels = self.kernels()
+        before, window, hop = (self.kernel_size - 1) // 2, pooling.kernel_size, pooling.hop
+        if lengths is None:
+            left: int | Tensor = pooling.left_padding(n_times)
+            first, last = int(left), int(left) + n_times
+        else:
+            left = pooling.left_padding(lengths)
+            first, last = pooling.left_padding_range()
+            last += n_times
+        placed = place_clips(
+            waveforms, lengths, left, start=first - before, stop=last - before + self.kernel_size - 1
+        )
+        n_frames = pooling.n_frames(n_times)
+        step = max(CHUNK_NUMBERS // (len(waveforms) * len(kernels) * hop), 1)
+        pooled = []
+        for frame in range(0, n_frames, step):
+            start, stop = frame * hop, (min(frame + step, n_frames) - 1) * hop + window
+            low, high = max(start, first), min(stop, last)
+            filtered = correlate(placed[:, low - first : high - first + self.kernel_size - 1], kernels)
+            energies = self.activation(filtered)
+            if isinstance(left, Tensor) and lengths is not None:
+                position = torch.arange(low, high, device=waveforms.device)[None] - left[:, None]
+                inside = (position >= 0) & (position < lengths[:, None])
+                energies = torch.where(inside[:, None], energies, energies.new_full((), pooling.fill))
+            pooled.append(pooling(nn.functional.pad(energies, (low - start, stop - high), value=pooling.fill)))
+        return torch.cat(pooled, dim=-1)

@@ -1,0 +1,111 @@
+"""Gabor filterbank (section 3.1 of the LEAF paper)."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..dsp.bands import Bands, distinct
+from ..dsp.kernels import gabor_kernels, sigma_limits
+from .filterbank import BankSettings, Filterbank
+from .parameters import ReferenceArrays, assign
+from .spectrum import fitting_n_fft
+
+
+def gabor_start(settings: BankSettings) -> tuple[NDArray[np.float64], NDArray[np.float64], Bands]:
+    """Centres in radians per sample and sigmas in samples, unclipped, with the bands they come from: (F,), (F,)."""
+
+    def both(n_fft: int) -> tuple[NDArray[np.float64], NDArray[np.float64], Bands]:
+        bands = settings.start_bands(n_fft)
+        center = 2.0 * np.pi / settings.sample_rate * bands.center
+        with np.errstate(divide="ignore"):
+            sigma = np.sqrt(np.log(2.0)) * settings.sample_rate / (np.pi * bands.bandwidth)
+        return center, sigma, bands
+
+    if not settings.reads_matrix:
+        return both(0)
+    limits = sigma_limits(settings.window)
+
+    def fits(n_fft: int) -> bool:
+        center, sigma, bands = both(n_fft)
+        rows = np.stack([center, np.clip(sigma, *limits)], axis=1)
+        return bool((bands.area > 0.0).all()) and distinct(rows)
+
+    return both(settings.n_fft or fitting_n_fft(settings.window, fits))
+
+
+class GaborBank(Filterbank):
+    """Gaussian-windowed complex exponentials with a learned centre and width, and their squared modulus.
+
+    Parameters
+    ----------
+    settings : BankSettings
+        Sizes, range and start.
+
+    Attributes
+    ----------
+    raw_center, raw_sigma : Parameter of shape (F,)
+        Centre in radians per sample and sigma in samples as the optimiser sees them, possibly out of range.
+    """
+
+    def __init__(self, settings: BankSettings) -> None:
+        super().__init__(settings)
+        center, sigma, _ = gabor_start(settings)
+        self.sort_filters = settings.sort_filters
+        self.raw_center = nn.Parameter(torch.as_tensor(center, dtype=torch.float32))
+        self.raw_sigma = nn.Parameter(torch.as_tensor(sigma, dtype=torch.float32))
+
+    @property
+    def center(self) -> Tensor:
+        """Centre frequencies in radians per sample, in [0, pi], (F,)."""
+        return self.raw_center.clamp(0.0, math.pi)
+
+    @center.setter
+    def center(self, value: Tensor) -> None:
+        assign(self, "raw_center", value)
+
+    @property
+    def sigma(self) -> Tensor:
+        """Widths of the envelope in samples, within what the kernel holds, (F,)."""
+        return self.raw_sigma.clamp(*sigma_limits(self.kernel_size))
+
+    @sigma.setter
+    def sigma(self, value: Tensor) -> None:
+        assign(self, "raw_sigma", value)
+
+    def ordered(self) -> tuple[Tensor, Tensor]:
+        """Centres and sigmas in the order of the channels: by centre where filters are sorted, (F,) and (F,)."""
+        center, sigma = self.center, self.sigma
+        if not self.sort_filters:
+            return center, sigma
+        order = torch.argsort(center, stable=True)
+        return center[order], sigma[order]
+
+    def kernels(self) -> Tensor:
+        """Impulse responses, real parts above imaginary ones, (2F, kernel_size)."""
+        return gabor_kernels(*self.ordered(), kernel_size=self.kernel_size)
+
+    def center_frequencies(self) -> NDArray[np.float64]:
+        """Centre of every filter in Hz, (F,)."""
+        center: NDArray[np.float64] = self.ordered()[0].detach().cpu().double().numpy()
+        return center * (self.sample_rate / (2.0 * np.pi))
+
+    def bandwidths(self) -> NDArray[np.float64]:
+        """Full width at half maximum of every filter's power response in Hz, (F,)."""
+        sigma: NDArray[np.float64] = self.ordered()[1].detach().cpu().double().numpy()
+        return np.sqrt(np.log(2.0)) * self.sample_rate / (np.pi * sigma)
+
+    def project_(self) -> None:
+        """Clip centre and sigma to their ranges (the reference's constraint)."""
+        assign(self, "raw_center", self.center.detach())
+        assign(self, "raw_sigma", self.sigma.detach())
+
+    def load_reference(self, params: ReferenceArrays) -> None:
+        """Take ``gabor_kernel`` (F, 2)."""
+        kernel = params.take("gabor_kernel")
+        if kernel.shape != (self.n_filters, 2):
+            raise ValueError(f"Got gabor_kernel laid out as {kernel.shape}, expected {(self.n_filters, 2)}.")
+        assign(self, "raw_center", kernel[:, 0])
+        assign(self, "raw_sigma", kernel[:, 1])

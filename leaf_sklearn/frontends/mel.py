@@ -1,0 +1,101 @@
+"""Mel filterbank: a fixed matrix over the power spectrum of each frame."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..dsp.bands import band_matrix, distinct, scale_matrix
+from ..dsp.framing import place_clips
+from ..dsp.kernels import hann_window
+from .filterbank import CHUNK_NUMBERS, BankSettings, Filterbank
+from .parameters import ReferenceArrays
+from .pooling import Pooling
+from .spectrum import fitting_n_fft
+
+
+def _matrix(settings: BankSettings, n_fft: int) -> NDArray[np.float64]:
+    """Triangular weights on the bins of one transform size, (F, n_fft // 2 + 1)."""
+    rate = settings.sample_rate
+    if isinstance(settings.init, str) and settings.init != "random":
+        return scale_matrix(
+            settings.init,
+            n_filters=settings.n_filters,
+            sample_rate=rate,
+            fmin=settings.fmin,
+            fmax=settings.fmax,
+            n_fft=n_fft,
+        )
+    return band_matrix(settings.start_bands(n_fft), sample_rate=rate, n_fft=n_fft)
+
+
+class MelBank(Filterbank):
+    """Triangles over the power spectrum of Hann-windowed frames; nothing is learned.
+
+    Parameters
+    ----------
+    settings : BankSettings
+        Sizes, range and start.
+
+    Attributes
+    ----------
+    matrix : buffer of shape (n_fft // 2 + 1, F)
+        Weight of each bin in each filter.
+    """
+
+    energy_floor = None
+
+    def __init__(self, settings: BankSettings) -> None:
+        super().__init__(settings)
+        self.n_fft = settings.n_fft or fitting_n_fft(settings.window, lambda n_fft: distinct(_matrix(settings, n_fft)))
+        if self.n_fft < settings.window:
+            raise ValueError(f"Got n_fft={self.n_fft}, expected at least the window of {settings.window} samples.")
+        weights = np.ascontiguousarray(_matrix(settings, self.n_fft).T)
+        self.register_buffer("matrix", torch.as_tensor(weights, dtype=torch.float32))
+        self.register_buffer("taper", hann_window(settings.window).float())
+
+    matrix: Tensor
+    taper: Tensor
+
+    def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
+        """Mel energies of every frame: (B, N) and (B,) -> (B, F, T)."""
+        n_frames, window, hop = pooling.n_frames(waveforms.shape[1]), pooling.kernel_size, pooling.hop
+        stop = (n_frames - 1) * hop + window
+        left: int | Tensor = 0 if lengths is None else pooling.left_padding(lengths)
+        frames = place_clips(waveforms, lengths, left, start=0, stop=stop).unfold(1, window, hop)
+        step = max(CHUNK_NUMBERS // (len(waveforms) * self.n_fft), 1)
+        return torch.cat([self._spectral(part) for part in frames.split(step, dim=1)], dim=1).transpose(1, 2)
+
+    def _spectral(self, frames: Tensor) -> Tensor:
+        """Mel energies of frames: (B, T, window) -> (B, T, F)."""
+        spectrum = torch.fft.rfft(frames * self.taper, n=self.n_fft)
+        rows = (spectrum.real**2 + spectrum.imag**2).flatten(0, 1)
+        # A lone row takes another code path in a matrix product, which rounds differently.
+        padded = torch.cat([rows, torch.zeros_like(rows)]) if len(rows) == 1 else rows
+        return (padded @ self.matrix)[: len(rows)].unflatten(0, frames.shape[:2])
+
+    def center_frequencies(self) -> NDArray[np.float64]:
+        """Bin of the largest weight of every filter in Hz, (F,)."""
+        weights: NDArray[np.float64] = self.matrix.cpu().double().numpy()
+        return weights.argmax(axis=0) * (self.sample_rate / self.n_fft)
+
+    def bandwidths(self) -> NDArray[np.float64]:
+        """Width between the points where each triangle crosses half its peak, in Hz, (F,)."""
+        weights: NDArray[np.float64] = self.matrix.cpu().double().numpy()
+        return np.array([half_width(column) for column in weights.T]) * (self.sample_rate / self.n_fft)
+
+    def load_reference(self, params: ReferenceArrays) -> None:
+        """Take ``mel_matrix`` (n_fft // 2 + 1, F)."""
+        params.fill(self, "matrix", "mel_matrix")
+
+
+def half_width(response: NDArray[np.float64]) -> float:
+    """Width of a peak at half its height, in bins, with linear interpolation: (J,) -> float."""
+    top, half = int(response.argmax()), 0.5 * response.max()
+    low = np.flatnonzero(response[: top + 1] < half)
+    high = top + np.flatnonzero(response[top:] < half)
+    left = low[-1] + (half - response[low[-1]]) / (response[low[-1] + 1] - response[low[-1]]) if len(low) else 0.0
+    right = len(response) - 1.0
+    if len(high):
+        right = high[0] - (half - response[high[0]]) / (response[high[0] - 1] - response[high[0]])
+    return float(right - left)
