@@ -1,0 +1,227 @@
+"""What the transformers share: clips in, features out, names, state."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from ._clips import Clips, as_clips
+from ._device import resolve_device
+from ._functionals import check_functionals, summarize
+from ._network import Network
+from ._sklearn import Interval, StrOptions, check_feature_names_in
+from .frontends import Frontend
+
+OUTPUTS = ("functionals", "frames", "embedding")
+BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
+
+
+class AudioTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+    """Base of the transformers; a subclass sets ``_network`` and ``device_`` in fit and names its parameters."""
+
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012, scikit-learn's convention
+        "sample_rate": [Interval(Real, 1000, 192_000, closed="both")],
+        "input_sample_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "n_filters": [Interval(Integral, 1, 1024, closed="both")],
+        "window_ms": [Interval(Real, 0, 10_000, closed="neither")],
+        "hop_ms": [Interval(Real, 0, 10_000, closed="neither")],
+        "fmin": [Interval(Real, 0, None, closed="left"), None],
+        "fmax": [Interval(Real, 0, None, closed="neither"), None],
+        "compression": [str, None],
+        "functionals": ["array-like", str],
+        "output": [StrOptions(set(OUTPUTS))],
+        "device": [str],
+    }
+
+    _name = "audio"
+    _network: Network
+
+    @property
+    def frontend_(self) -> Frontend:
+        """The fitted frontend, an nn.Module from waveforms (B, N) to features (B, F, T), on the CPU."""
+        check_is_fitted(self)
+        return self._network.frontend
+
+    @property
+    def center_frequencies_(self) -> NDArray[np.float64] | None:
+        """Centre frequency of each filter in Hz, (n_filters,); None for "wavegram"."""
+        return self.frontend_.center_frequencies()
+
+    @property
+    def bandwidths_(self) -> NDArray[np.float64] | None:
+        """Bandwidth of each filter in Hz, (n_filters,); None for "wavegram"."""
+        return self.frontend_.bandwidths()
+
+    def transform(self, X: Any) -> NDArray[np.floating[Any]]:
+        """Turn clips into features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_times), list of 1-D arrays, or list of audio file paths
+            The clips, as in ``fit``. A 2-D array must have the length seen in fit; lists may have any.
+
+        Returns
+        -------
+        ndarray of shape (n_clips, n_features)
+            float64 where X is a float64 array, float32 otherwise. The features of a clip depend on that clip alone.
+        """
+        check_is_fitted(self)
+        if self.output == "embedding" and not len(self._network.heads):
+            raise ValueError("output='embedding' needs a trained encoder: fit with y and output='embedding'.")
+        clips, dtype = self._check_clips(X, reset=False)
+        rows = [self._reduce(*batch) for batch in self._frames(clips)]
+        if len({row.shape[1] for row in rows}) > 1:
+            raise ValueError("output='frames' needs clips of one length; these have several. Use output='functionals'.")
+        return np.concatenate(rows).astype(dtype, copy=False)
+
+    def transform_frames(self, X: Any) -> list[NDArray[np.float32]]:
+        """Features of every frame, before they are reduced to one vector a clip.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_times), list of 1-D arrays, or list of audio file paths
+            The clips.
+
+        Returns
+        -------
+        list of ndarray of shape (n_frames, n_filters), float32
+            One array a clip, ``hop_ms`` from frame to frame.
+        """
+        check_is_fitted(self)
+        clips, _ = self._check_clips(X, reset=False)
+        found: list[NDArray[np.float32]] = []
+        for features, n_frames in self._frames(clips):
+            rows = features.transpose(1, 2).cpu().numpy()
+            found += [row[:length].copy() for row, length in zip(rows, n_frames.tolist(), strict=True)]
+        return found
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
+        """Names of the features, such as "leaf_012_1830hz_mean".
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Checked against the names seen in fit, otherwise unused.
+
+        Returns
+        -------
+        ndarray of shape (n_features,), str objects
+        """
+        check_is_fitted(self)
+        if hasattr(self, "n_features_in_"):
+            check_feature_names_in(self, input_features)
+        if self.output == "embedding":
+            return self._names([f"embedding_{place:03d}" for place in range(self._network.n_embedded)])
+        centres = self.center_frequencies_
+        hertz = [""] * self._network.frontend.n_filters if centres is None else [f"_{hz:.0f}hz" for hz in centres]
+        channels = [f"{place:03d}{name}" for place, name in enumerate(hertz)]
+        if self.output == "frames":
+            return self._names([f"{name}_t{frame:04d}" for frame in range(self._n_frames()) for name in channels])
+        return self._names([f"{name}_{how}" for how in check_functionals(self.functionals) for name in channels])
+
+    def _names(self, names: list[str]) -> NDArray[np.object_]:
+        return np.array([f"{self._name}_{name}" for name in names], dtype=object)
+
+    def _n_frames(self) -> int:
+        if not hasattr(self, "n_features_in_"):
+            raise ValueError("The names of output='frames' are known only after a fit on a 2-D array.")
+        rate = self.input_sample_rate or self.sample_rate
+        n_times = -(-int(self.n_features_in_ * self.sample_rate) // int(rate))
+        return int(self._network.frontend.n_frames(n_times))
+
+    def _check_clips(self, X: Any, *, reset: bool) -> tuple[Clips, np.dtype[Any]]:
+        """X as clips, and the dtype that features of them have."""
+        dtype = np.dtype(np.float32)
+        if not _is_list_of_clips(X):
+            # values are checked clip by clip, so that the error can say which clip
+            X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_all_finite=False, reset=reset, order="C")
+            dtype = X.dtype
+        elif reset:
+            for name in ("n_features_in_", "feature_names_in_"):
+                self.__dict__.pop(name, None)
+        return as_clips(X, sample_rate=self.sample_rate, input_sample_rate=self.input_sample_rate), dtype
+
+    def _frames(self, clips: Clips) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features (B, F, T) and frames a clip (B,), batch by batch, on the device."""
+        device = resolve_device(self.device)
+        network = self._network if device.type == "cpu" else _copy_to(self._network, device)
+        equal_lengths = network.frontend.equal_lengths
+        for _, waveforms, lengths in clips.batches(BATCH_SIZE, equal_lengths=equal_lengths):
+            with torch.inference_mode():
+                yield network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+
+    def _reduce(self, features: Tensor, n_frames: Tensor) -> NDArray[Any]:
+        """One row a clip: (B, F, T), (B,) -> (B, n_features)."""
+        with torch.inference_mode():
+            if self.output == "embedding":
+                return self._network.embed(features.cpu(), n_frames.cpu()).numpy()
+            if self.output == "frames":
+                rows = features.transpose(1, 2).cpu().numpy()
+                if len(set(n_frames.tolist())) > 1:
+                    raise ValueError(
+                        "output='frames' needs clips of one length; these have several. Use output='functionals'."
+                    )
+                return rows.reshape(len(rows), -1)
+            # sums in float64 do not show how far a clip was padded
+            return summarize(features.cpu().double(), n_frames.cpu(), check_functionals(self.functionals)).numpy()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return "_network" in self.__dict__
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        if "_network" in state:
+            state["_network"] = state["_network"].to_state()
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        if isinstance(state.get("_network"), dict):
+            state["_network"] = Network.from_state(state["_network"])
+        super().__setstate__(state)
+
+
+@contextmanager
+def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
+    """Give the estimator its attributes back when the block raises, Ctrl-C included."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        # scikit-learn tears the callbacks of this fit down itself, by attributes of its own
+        kept = {name: value for name, value in vars(estimator).items() if "callback" in name}
+        vars(estimator).clear()
+        vars(estimator).update(before | kept)
+        raise
+
+
+def _is_list_of_clips(X: Any) -> bool:
+    """Whether X holds paths or clips of unequal length, rather than a 2-D array of numbers."""
+    if isinstance(X, list | tuple | str):
+        return True
+    shape: tuple[int, ...] = getattr(X, "shape", ())
+    if len(shape) == 2 and shape[1] == 1 and shape[0] > 0:  # a column, perhaps of paths
+        first = X.to_numpy()[0, 0] if hasattr(X, "to_numpy") else X[0, 0]
+        return isinstance(first, str | os.PathLike | np.ndarray)
+    if len(shape) == 1:
+        return hasattr(X, "to_numpy") or getattr(X.dtype, "kind", "") in "OUST"
+    return False
+
+
+def _copy_to(network: Network, device: torch.device) -> Network:
+    return Network.from_state(network.to_state()).to(device)

@@ -1,0 +1,120 @@
+"""Frames of a clip -> one vector: mean, std and their like over the valid frames, channel by channel."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+
+class Frames:
+    """Padded features and which of their frames belong to each clip."""
+
+    def __init__(self, values: Tensor, n_frames: Tensor, floor: float = 0.0) -> None:
+        """``values`` (B, F, T); ``n_frames`` (B,), each at least 1; ``floor`` is added to variances."""
+        self.floor = floor
+        positions = torch.arange(values.shape[-1], device=values.device)
+        self.count = n_frames.to(values.dtype)[:, None]
+        self.n_frames = n_frames
+        self.valid = (positions < n_frames[:, None])[:, None, :]
+        self.values = torch.where(self.valid, values, 0.0)
+
+    def mean_of(self, values: Tensor) -> Tensor:
+        """Mean over the valid frames: (B, F, T) -> (B, F)."""
+        return torch.where(self.valid, values, 0.0).sum(-1) / self.count
+
+    def sorted(self) -> Tensor:
+        """Values in rising order, valid frames first: (B, F, T)."""
+        return torch.where(self.valid, self.values, torch.inf).sort(-1).values
+
+
+def mean(frames: Frames) -> Tensor:
+    """Mean over time: (B, F)."""
+    return frames.mean_of(frames.values)
+
+
+def std(frames: Frames) -> Tensor:
+    """Compute the population standard deviation over time; 0 for one frame: (B, F)."""
+    centred = frames.values - mean(frames)[:, :, None]
+    return (frames.mean_of(centred.square()) + frames.floor).sqrt()
+
+
+def delta_std(frames: Frames) -> Tensor:
+    """Compute the standard deviation of the step between frames; 0 for fewer than two steps: (B, F)."""
+    if frames.values.shape[-1] == 1:
+        return std(frames)
+    steps = Frames(frames.values.diff(dim=-1), (frames.n_frames - 1).clamp(min=1), frames.floor)
+    return std(steps)
+
+
+def minimum(frames: Frames) -> Tensor:
+    """Smallest value: (B, F)."""
+    return torch.where(frames.valid, frames.values, torch.inf).amin(-1)
+
+
+def maximum(frames: Frames) -> Tensor:
+    """Largest value: (B, F)."""
+    return torch.where(frames.valid, frames.values, -torch.inf).amax(-1)
+
+
+def skew(frames: Frames) -> Tensor:
+    """Third standardised moment; 0 where a channel is constant: (B, F)."""
+    centred = frames.values - mean(frames)[:, :, None]
+    variance = frames.mean_of(centred.square())
+    third = frames.mean_of(centred**3)
+    varies = variance > torch.finfo(variance.dtype).tiny
+    return torch.where(varies, third / torch.where(varies, variance, 1.0) ** 1.5, 0.0)
+
+
+def slope(frames: Frames) -> Tensor:
+    """Least-squares slope over the clip, in units a clip length; 0 for one frame: (B, F)."""
+    positions = torch.arange(frames.values.shape[-1], device=frames.values.device, dtype=frames.values.dtype)
+    time = (positions + 0.5) / frames.count - 0.5
+    centred = torch.where(frames.valid, time[:, None, :], 0.0)
+    spread = frames.mean_of(centred.square().expand_as(frames.values))
+    covariance = frames.mean_of(centred * frames.values)
+    return torch.where(spread > 0, covariance / torch.where(spread > 0, spread, 1.0), 0.0)
+
+
+def quantile(frames: Frames, fraction: float) -> Tensor:
+    """Quantile over time with linear interpolation: (B, F)."""
+    ordered = frames.sorted()
+    place = fraction * (frames.count - 1)
+    low = place.floor()
+    rows = low.long()[:, None, :].expand(-1, ordered.shape[1], -1)
+    after = (rows + 1).minimum((frames.n_frames[:, None, None] - 1).expand_as(rows))
+    below, above = ordered.gather(-1, rows)[..., 0], ordered.gather(-1, after)[..., 0]
+    return below + (place - low) * (above - below)
+
+
+FUNCTIONALS: dict[str, Callable[[Frames], Tensor]] = {
+    "mean": mean,
+    "std": std,
+    "delta_std": delta_std,
+    "min": minimum,
+    "max": maximum,
+    "q10": lambda frames: quantile(frames, 0.1),
+    "q50": lambda frames: quantile(frames, 0.5),
+    "q90": lambda frames: quantile(frames, 0.9),
+    "skew": skew,
+    "slope": slope,
+}
+
+
+def check_functionals(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names as a tuple, or raise a ValueError that lists the choices."""
+    chosen = (names,) if isinstance(names, str) else tuple(names)
+    unknown = [name for name in chosen if name not in FUNCTIONALS]
+    if unknown or not chosen:
+        raise ValueError(f"Got functionals={names!r}, expected one or more of {list(FUNCTIONALS)}.")
+    if len(set(chosen)) < len(chosen):
+        raise ValueError(f"Got functionals={names!r}, which names one of them twice.")
+    return chosen
+
+
+def summarize(values: Tensor, n_frames: Tensor, names: Sequence[str], *, floor: float = 0.0) -> Tensor:
+    """Functionals over the valid frames: (B, F, T), (B,) -> (B, len(names) * F), one block a functional.
+
+    ``floor`` is added to a variance before its root, which keeps the gradient finite in training.
+    """
+    frames = Frames(values, n_frames, floor)
+    return torch.cat([FUNCTIONALS[name](frames) for name in names], dim=1)

@@ -1,0 +1,387 @@
+"""LeafTransformer: fit(X, y) trains a frontend, transform(X) gives its features."""
+
+import sys
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils import Tags, check_random_state
+from torch import nn
+
+from ._base import AudioTransformer, unchanged_on_error
+from ._clips import Clips
+from ._device import resolve_device
+from ._functionals import check_functionals
+from ._network import Network
+from ._recipe import RECIPES
+from ._sklearn import Interval, StrOptions, fit_context
+from ._split import hold_out
+from ._start import start_frontend
+from ._targets import ClassWeight, Targets, as_targets_array, check_groups, check_weights, make_targets
+from ._training import Labelled, Training, describe, round_sizes
+from .frontends import Frontend, make_frontend
+
+
+class LeafTransformer(AudioTransformer):
+    """Features of audio clips by a frontend that is trained in fit.
+
+    ``fit(X, y)`` trains the frontend (filterbank, pooling, compression) together with a temporary classifier on its
+    features; ``transform(X)`` reduces the features of each clip to one vector for any scikit-learn estimator.
+
+    Parameters
+    ----------
+    frontend : {"leaf", "sincnet", "sincnet+", "td-fbanks", "mel-pcen", "wavegram", "mel"}, default="leaf"
+        The frontend, a row of the paper's Table 4: a preset of filterbank, pooling and compression.
+    sample_rate : int, default=16000
+        Rate in Hz at which clips are analysed; files of other rates are resampled.
+    input_sample_rate : int or None, default=None
+        Rate in Hz of clips given as arrays; None means ``sample_rate``. Files carry their own.
+    n_filters : int, default=40
+        Filters, the channels of the features.
+    window_ms, hop_ms : float, default=25.0 and 10.0
+        Length of a filter and distance of the frames, in milliseconds.
+    fmin, fmax : float or None, default=None
+        Edges in Hz of the initial filters; None means the preset's own (60 and 7800, for sinc filters 50 and 7900),
+        at most 0.4875 * ``sample_rate``.
+    init : {"mel", "bark", "erb", "linear", "random"} or array-like of shape (n_filters, 2), default="mel"
+        Scale on which the initial filters are spaced, or their centres and bandwidths in Hz.
+    pooling : {"auto", "gaussian", "lowpass", "max"}, default="auto"
+        From samples to frames; "auto" is the preset's own.
+    compression : {"auto", "pcen", "log", "root", None}, default="auto"
+        Of the energies; "auto" is the preset's own.
+    algorithm : {"auto", "direct", "fast"}, default="auto"
+        "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it within a
+        stated bound; "auto" takes "fast" where there is one.
+    functionals : tuple of str, default=("mean", "std", "delta_std")
+        How the frames of a clip become one vector: any of "mean", "std", "delta_std" (standard deviation of the step
+        from frame to frame), "min", "max", "q10", "q50", "q90", "skew", "slope".
+    output : {"functionals", "frames", "embedding"}, default="functionals"
+        Functionals of the frames, all frames one after the other (clips of one length only), or the encoder's
+        embedding of the clip. May be changed after fit.
+    encoder : {"cnn", "linear", "cnn14", "efficientnet_b0"} or callable, default="cnn"
+        What stands between features and loss in fit. A callable takes n_filters and returns an nn.Module from (B, F, T) to (B, E).
+    recipe : {"default", "paper"}, default="default"
+        "default": energies divided by the channel's mean, PCEN started where a cross-validation likes it, a learning
+        rate for each kind of parameter, one cycle of it. "paper": the reference's start and Adam at 1e-4.
+    compression_search : bool, default=True
+        Whether the default recipe picks PCEN's start by cross-validation on the training clips; False takes a fixed one.
+    max_steps : int, default=480
+        Mini-batches to train on.
+    batch_size : int, default=32
+        Clips of a mini-batch.
+    crop_ms : float or None, default=None
+        Longest stretch of a clip that a mini-batch sees, in milliseconds; None means the recipe's: 1500, paper 1000.
+    learning_rate : float or None, default=None
+        Peak learning rate of the frontend; None means the recipe's: 0.04 on the default's own scale, paper 1e-4.
+    validation_fraction : float or None, default=0.1
+        Share of the clips (of the groups, where given) held out of training to score it; the best state is kept.
+        None trains on all clips and keeps the last state.
+    class_weight : dict, "balanced" or None, default=None
+        Weight of each class in the loss.
+    device : str, default="auto"
+        Where fit and transform compute: "auto" takes CUDA, then MPS, then the CPU. Fitted state lives on the CPU.
+    random_state : int, RandomState instance or None, default=None
+        Seeds everything random in fit. Equal seeds give equal features at an equal number of threads.
+    verbose : int, default=0
+        1 prints a line an evaluation.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples of a clip, where fit saw a 2-D array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where fit saw a data frame whose columns have string names.
+    classes_ : ndarray, list of ndarray or None
+        Classes of y, a list of them where y has several columns, None for regression and without y.
+    frontend_ : torch.nn.Module
+        The trained frontend, from waveforms (B, N) to features (B, F, T).
+    center_frequencies_, bandwidths_ : ndarray of shape (n_filters,)
+        Centres and bandwidths of the filters in Hz.
+    initial_center_frequencies_, initial_bandwidths_ : ndarray of shape (n_filters,)
+        The same before training.
+    n_parameters_ : int
+        Trainable parameters of the frontend.
+    n_iter_ : int
+        Steps taken.
+    best_step_ : int
+        The step whose state was kept.
+    history_ : list of dict
+        The start, then one entry an evaluation: step, loss (mean since the last), score of the held-out clips
+        (accuracy; minus the loss for multilabel and regression targets; None where none are held out), learning_rate.
+    device_ : str
+        The device that ``device`` stood for in fit.
+
+    See Also
+    --------
+    MelTransformer : The fixed baseline.
+
+    References
+    ----------
+    N. Zeghidour, O. Teboul, F. de Chaumont Quitry, M. Tagliasacchi, "LEAF: A Learnable Frontend for Audio
+    Classification", ICLR 2021.
+
+    Examples
+    --------
+    >>> from leaf_sklearn import LeafTransformer
+    >>> from leaf_sklearn.datasets import make_audio_classification
+    >>> X, y = make_audio_classification(n_clips=40, random_state=0)
+    >>> leaf = LeafTransformer(max_steps=8, random_state=0).fit(X, y)
+    >>> leaf.transform(X).shape
+    (40, 120)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        **AudioTransformer._parameter_constraints,
+        "frontend": [str],
+        "init": [str, "array-like"],
+        "pooling": [str],
+        "algorithm": [StrOptions({"auto", "direct", "fast"})],
+        "encoder": [str, callable],
+        "recipe": [StrOptions(set(RECIPES))],
+        "compression_search": ["boolean"],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "crop_ms": [Interval(Real, 0, None, closed="neither"), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+    _name = "leaf"
+
+    def __init__(
+        self,
+        frontend: str = "leaf",
+        *,
+        sample_rate: int = 16000,
+        input_sample_rate: int | None = None,
+        n_filters: int = 40,
+        window_ms: float = 25.0,
+        hop_ms: float = 10.0,
+        fmin: float | None = None,
+        fmax: float | None = None,
+        init: str | ArrayLike = "mel",
+        pooling: str = "auto",
+        compression: str | None = "auto",
+        algorithm: str = "auto",
+        functionals: Sequence[str] = ("mean", "std", "delta_std"),
+        output: str = "functionals",
+        encoder: str | Callable[[int], nn.Module] = "cnn",
+        recipe: str = "default",
+        compression_search: bool = True,
+        max_steps: int = 480,
+        batch_size: int = 32,
+        crop_ms: float | None = None,
+        learning_rate: float | None = None,
+        validation_fraction: float | None = 0.1,
+        class_weight: ClassWeight = None,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.frontend = frontend
+        self.sample_rate = sample_rate
+        self.input_sample_rate = input_sample_rate
+        self.n_filters = n_filters
+        self.window_ms = window_ms
+        self.hop_ms = hop_ms
+        self.fmin = fmin
+        self.fmax = fmax
+        self.init = init
+        self.pooling = pooling
+        self.compression = compression
+        self.algorithm = algorithm
+        self.functionals = functionals
+        self.output = output
+        self.encoder = encoder
+        self.recipe = recipe
+        self.compression_search = compression_search
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.crop_ms = crop_ms
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.class_weight = class_weight
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        sample_weight: ArrayLike | None = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        groups: ArrayLike | None = None,
+    ) -> Self:
+        """Train the frontend.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_times), list of 1-D arrays, or list of audio file paths
+            The clips: an array, arrays of unequal length, or wav, flac, ogg and mp3 files, decoded as they are needed.
+        y : array-like of shape (n_clips,) or (n_clips, n_columns), or None
+            One label a clip; an indicator matrix of labels; a column of labels a task, -1, NaN or None where one is
+            missing; or numbers (regression). None trains nothing.
+        sample_weight : array-like of shape (n_clips,), default=None
+            Weight of each clip in the loss.
+        X_val, y_val : like X and y, default=None
+            Clips that score the training, instead of a part of X.
+        groups : array-like of shape (n_clips,), default=None
+            Clips of one group (a speaker, a recording) are never split between training and validation.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            A setting, a clip, a file or y cannot be used; the message says which and why.
+        FloatingPointError
+            The loss stopped being finite.
+        """
+        with unchanged_on_error(self):
+            fitted = self._fit(X, y, sample_weight, X_val, y_val, groups)
+            for name, value in fitted.items():
+                setattr(self, name, value)
+        return self
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: ArrayLike | None, X_val: Any, y_val: Any, groups: ArrayLike | None
+    ) -> dict[str, Any]:
+        """Everything fit learns, by attribute name."""
+        check_functionals(self.functionals)
+        device = resolve_device(self.device)
+        seeds = check_random_state(self.random_state).randint(2**31, size=2)
+        rng = np.random.default_rng(int(seeds[0]))
+        generator = torch.Generator().manual_seed(int(seeds[1]))
+        clips, _ = self._check_clips(X, reset=True)
+        targets = None if y is None else make_targets(as_targets_array(y, len(clips)), self.class_weight)
+        weights = check_weights(sample_weight, len(clips))
+        members = check_groups(groups, len(clips))
+        frontend = self._make_frontend(generator)
+        initial = {
+            "initial_center_frequencies_": frontend.center_frequencies(),
+            "initial_bandwidths_": frontend.bandwidths(),
+        }
+        history = [
+            start_frontend(
+                frontend,
+                clips,
+                targets,
+                members,
+                recipe=self.recipe,
+                search=self.compression_search,
+                device=device,
+                rng=rng,
+            )
+        ]
+        learnable = any(parameter.requires_grad for parameter in frontend.parameters())
+        trained = targets if learnable or self.output == "embedding" else None
+        network = Network(
+            frontend,
+            None if trained is None else self.encoder,
+            0 if trained is None else trained.n_outputs,
+            statistics=RECIPES[self.recipe].tuned,
+            generator=generator,
+        )
+        fitted: dict[str, Any] = {
+            **initial,
+            "classes_": None if targets is None else targets.classes,
+            "n_parameters_": sum(p.numel() for p in frontend.parameters() if p.requires_grad),
+            "device_": str(device),
+            "history_": history,
+            "n_iter_": 0,
+            "best_step_": 0,
+        }
+        sizes = [] if trained is None else round_sizes(self.max_steps)
+        root = self._init_callback_context(max_subtasks=len(sizes))
+        root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        if trained is not None:
+            train, held_out = self._split(clips, trained, weights, members, X_val, y_val, history[0], int(seeds[0]))
+            training = Training(
+                network,
+                trained,
+                train,
+                held_out,
+                recipe=self.recipe,
+                learning_rate=self.learning_rate,
+                batch_size=self.batch_size,
+                crop_ms=self.crop_ms,
+                max_steps=self.max_steps,
+                device=device,
+                rng=rng,
+            )
+            for size in sizes:
+                task = root.subcontext(task_name="steps").call_on_fit_task_begin(estimator=self, X=X, y=y)
+                history.append(training.run(size))
+                if self.verbose:
+                    sys.stdout.write(describe(history[-1], self.max_steps) + "\n")
+                now = {**fitted, "n_iter_": training.step, "best_step_": training.best_step}
+                if task.call_on_fit_task_end(
+                    estimator=self,
+                    X=X,
+                    y=y,
+                    reconstruction_attributes=lambda now=now: {**now, "_network": training.snapshot()},
+                ):
+                    break
+            network = training.finish()
+            fitted |= {"n_iter_": training.step, "best_step_": training.best_step}
+        fitted["_network"] = network.requires_grad_(False).eval()
+        root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=fitted)
+        return fitted
+
+    def _make_frontend(self, generator: torch.Generator) -> Frontend:
+        return make_frontend(
+            self.frontend,
+            sample_rate=self.sample_rate,
+            n_filters=self.n_filters,
+            window_ms=self.window_ms,
+            hop_ms=self.hop_ms,
+            fmin=self.fmin,
+            fmax=self.fmax,
+            init=self.init,
+            pooling=self.pooling,
+            compression=self.compression,
+            algorithm=self.algorithm,
+            generator=generator,
+        )
+
+    def _split(
+        self,
+        clips: Clips,
+        targets: Targets,
+        weights: NDArray[np.float32] | None,
+        groups: NDArray[Any] | None,
+        X_val: Any,
+        y_val: Any,
+        start: dict[str, Any],
+        seed: int,
+    ) -> tuple[Labelled, Labelled | None]:
+        """Training clips, and those that score it: given ones, or some held out of the training clips."""
+        if (X_val is None) != (y_val is None):
+            raise ValueError("Got one of X_val and y_val only; give both or neither.")
+        if X_val is not None:
+            val_clips, _ = self._check_clips(X_val, reset=False)
+            values = targets.encode(as_targets_array(y_val, len(val_clips), "y_val"))
+            return Labelled(clips, targets.values, weights), Labelled(val_clips, values)
+        train, held_out, why_none = hold_out(targets, groups, self.validation_fraction, seed)
+        if why_none:
+            start["validation"] = f"none: {why_none}"
+        part = Labelled(clips.take(train), targets.values[train], None if weights is None else weights[train])
+        return part, None if held_out is None else Labelled(clips.take(held_out), targets.values[held_out])
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = False
+        tags.target_tags.multi_output = True
+        tags.non_deterministic = False
+        return tags

@@ -1,0 +1,139 @@
+"""MelTransformer: the fixed baseline, log-mel features with nothing to train."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+from ._base import AudioTransformer, unchanged_on_error
+from ._device import resolve_device
+from ._functionals import check_functionals
+from ._network import Network
+from ._sklearn import StrOptions, fit_context
+from .frontends import make_frontend
+
+
+class MelTransformer(AudioTransformer):
+    """Log-mel features of audio clips: the reference's mel filterbank, nothing learned.
+
+    Parameters
+    ----------
+    sample_rate : int, default=16000
+        Rate in Hz at which clips are analysed; files of other rates are resampled.
+    input_sample_rate : int or None, default=None
+        Rate in Hz of clips given as arrays; None means ``sample_rate``. Files carry their own.
+    n_filters : int, default=40
+        Mel bands.
+    window_ms, hop_ms : float, default=25.0 and 10.0
+        Window and hop of the short-time Fourier transform, in milliseconds.
+    fmin, fmax : float or None, default=None
+        Edges of the lowest and the highest band in Hz; None means 60 and 7800, the latter at most
+        0.4875 * ``sample_rate``.
+    compression : {"log", "pcen", "root", None}, default="log"
+        Of the band energies: ``log(x + 1e-5)``, PCEN or a square root with the reference's fixed parameters, or none.
+    functionals : tuple of str, default=("mean", "std", "delta_std")
+        How the frames of a clip become one vector, see :class:`LeafTransformer`.
+    output : {"functionals", "frames"}, default="functionals"
+        One vector of functionals a clip, or all frames one after the other (clips of one length only).
+    device : str, default="auto"
+        Where transform computes: "auto" takes CUDA, then MPS, then the CPU.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Samples of a clip, where fit saw a 2-D array.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Where fit saw a data frame whose columns have string names.
+    frontend_ : torch.nn.Module
+        The filterbank, from waveforms (B, N) to features (B, F, T).
+    center_frequencies_, bandwidths_ : ndarray of shape (n_filters,)
+        Centres and half-height widths of the bands in Hz.
+    n_parameters_ : int
+        Trainable parameters: 0.
+    device_ : str
+        The device that ``device`` stood for in fit.
+
+    See Also
+    --------
+    LeafTransformer : Features whose filterbank is trained in fit.
+
+    Examples
+    --------
+    >>> from leaf_sklearn import MelTransformer
+    >>> from leaf_sklearn.datasets import make_audio_classification
+    >>> X, y = make_audio_classification(n_clips=4, random_state=0)
+    >>> MelTransformer(n_filters=20).fit_transform(X).shape
+    (4, 60)
+    """
+
+    _parameter_constraints = {  # noqa: RUF012
+        **AudioTransformer._parameter_constraints,
+        "output": [StrOptions({"functionals", "frames"})],
+    }
+    _name = "mel"
+
+    def __init__(
+        self,
+        *,
+        sample_rate: int = 16000,
+        input_sample_rate: int | None = None,
+        n_filters: int = 40,
+        window_ms: float = 25.0,
+        hop_ms: float = 10.0,
+        fmin: float | None = None,
+        fmax: float | None = None,
+        compression: str | None = "log",
+        functionals: Sequence[str] = ("mean", "std", "delta_std"),
+        output: str = "functionals",
+        device: str = "auto",
+    ) -> None:
+        self.sample_rate = sample_rate
+        self.input_sample_rate = input_sample_rate
+        self.n_filters = n_filters
+        self.window_ms = window_ms
+        self.hop_ms = hop_ms
+        self.fmin = fmin
+        self.fmax = fmax
+        self.compression = compression
+        self.functionals = functionals
+        self.output = output
+        self.device = device
+
+    @fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the settings and the clips; there is nothing to learn.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_clips, n_times), list of 1-D arrays, or list of audio file paths
+            The clips. Files are not read.
+        y : ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self
+        """
+        self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
+        with unchanged_on_error(self):
+            check_functionals(self.functionals)
+            device = resolve_device(self.device)
+            clips, _ = self._check_clips(X, reset=True)
+            if clips.kind == "array":
+                for _ in clips.batches(256):  # scikit-learn's rule: fit refuses NaN
+                    pass
+            frontend = make_frontend(
+                "mel",
+                sample_rate=self.sample_rate,
+                n_filters=self.n_filters,
+                window_ms=self.window_ms,
+                hop_ms=self.hop_ms,
+                fmin=self.fmin,
+                fmax=self.fmax,
+                compression=self.compression,
+                learn_pcen=self.compression != "pcen",
+            )
+            network = Network(frontend, None, 0, statistics=False).requires_grad_(False).eval()
+            self.n_parameters_ = 0
+            self.device_ = str(device)
+            self._network = network
+        self._callback_fit_ctx.call_on_fit_task_end(estimator=self, X=X, y=y)
+        return self

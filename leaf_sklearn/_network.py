@@ -1,0 +1,120 @@
+"""What is trained: a frontend, an encoder on its features, and a linear head on each view of them."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from ._functionals import summarize
+from ._state import arrays_to_module, module_to_arrays
+from .encoders import BatchNorm, Dropout, Encoder, make_encoder
+from .frontends import Frontend, make_frontend
+
+STATISTICS = ("mean", "std", "delta_std")
+VARIANCE_FLOOR = 1e-5
+
+
+class StatisticsHead(nn.Module):
+    """Linear on the batch-normed statistics over time, what a linear classifier behind transform would see."""
+
+    def __init__(self, n_filters: int, n_outputs: int, *, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.norm = BatchNorm(len(STATISTICS) * n_filters)
+        self.dropout = Dropout(dropout)
+        self.linear = nn.Linear(len(STATISTICS) * n_filters, n_outputs)
+
+    def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        statistics = summarize(features, n_frames, STATISTICS, floor=VARIANCE_FLOOR)
+        once = torch.ones_like(n_frames)
+        normed: Tensor = self.norm(statistics[:, :, None], once)
+        return normed[:, :, 0]
+
+    def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        outputs: Tensor = self.linear(self.dropout(self.embed(features, n_frames)))
+        return outputs
+
+
+class EncoderHead(nn.Module):
+    """Linear on an encoder's embedding."""
+
+    def __init__(self, encoder: Encoder, n_outputs: int, *, dropout: float = 0.3) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.dropout = Dropout(dropout)
+        self.linear = nn.Linear(encoder.n_outputs, n_outputs)
+
+    def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        embedded: Tensor = self.encoder(features, n_frames)
+        return embedded
+
+    def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        outputs: Tensor = self.linear(self.dropout(self.embed(features, n_frames)))
+        return outputs
+
+
+class Network(nn.Module):
+    """A frontend and the heads on its features; its outputs are one set of logits (or values) a head.
+
+    ``encoder`` None has no head; otherwise there is the encoder's, after a statistics head where ``statistics`` asks
+    for one. "linear" stands for the statistics head alone.
+    """
+
+    def __init__(
+        self,
+        frontend: Frontend,
+        encoder: str | Callable[[int], nn.Module] | None,
+        n_outputs: int,
+        *,
+        statistics: bool,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = {"encoder": encoder, "n_outputs": n_outputs, "statistics": statistics}
+        self.frontend = frontend
+        heads: list[StatisticsHead | EncoderHead] = []
+        if encoder == "linear" or (encoder is not None and statistics):
+            heads.append(StatisticsHead(frontend.n_filters, n_outputs))
+        if encoder not in (None, "linear"):
+            built = make_encoder(encoder, n_filters=frontend.n_filters, generator=generator)
+            heads.append(EncoderHead(built, n_outputs))
+        for head in heads:
+            nn.init.xavier_uniform_(head.linear.weight, generator=generator)
+            nn.init.zeros_(head.linear.bias)
+        self.heads = nn.ModuleList(heads)
+
+    @property
+    def n_embedded(self) -> int:
+        """Length of what ``embed`` gives for a clip."""
+        return int(self.heads[-1].linear.in_features)  # type: ignore[union-attr, arg-type]
+
+    def features(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features (B, F, T) and the frames of each clip (B,)."""
+        return self.frontend(waveforms, lengths), self.frontend.n_frames(lengths)
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
+        features, n_frames = self.features(waveforms, lengths)
+        return [head(features, n_frames) for head in self.heads]
+
+    def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        """Return the last head's view of a clip, what ``output="embedding"`` returns: (B, F, T), (B,) -> (B, E)."""
+        embedded: Tensor = self.heads[-1].embed(features, n_frames)  # type: ignore[operator]
+        return embedded
+
+    def to_state(self) -> dict[str, Any]:
+        """Return settings and NumPy arrays from which ``from_state`` builds an equal network."""
+        return {"frontend": self.frontend.config, "settings": self.settings, "arrays": module_to_arrays(self)}
+
+    @classmethod
+    def from_state(cls, state: dict[str, Any]) -> Self:
+        """Build a network on the CPU, frozen and in eval mode."""
+        network = cls(make_frontend(**state["frontend"]), **state["settings"])
+        arrays_to_module(network, state["arrays"])
+        return network
+
+
+def set_generator(network: nn.Module, generator: torch.Generator | None) -> None:
+    """Let every dropout of the network draw from one generator."""
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.generator = generator

@@ -1,0 +1,184 @@
+"""The two training recipes, and the parametrisation that the default one trains in.
+
+"default" starts PCEN where a cross-validation on the training clips likes it, divides each channel by its mean energy,
+and moves every parameter on a scale of its own, zero at the start. "paper" is the reference's: its usual start, Adam.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from .frontends import Frontend
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a recipe fixes; learning rates are peaks of the schedule."""
+
+    tuned: bool  # energy scale, picked start, scaled parametrisation, one-cycle schedule, both heads
+    learning_rate: float
+    head_learning_rate: float
+    weight_decay: float  # of the heads; the frontend has none
+    crop_ms: float
+    label_smoothing: float
+    gain_db: float  # random gain of a training crop, +- dB
+
+
+RECIPES = {
+    "default": Recipe(
+        tuned=True,
+        learning_rate=0.04,
+        head_learning_rate=2e-3,
+        weight_decay=1e-2,
+        crop_ms=1500.0,
+        label_smoothing=0.05,
+        gain_db=3.0,
+    ),
+    "paper": Recipe(
+        tuned=False,
+        learning_rate=1e-4,
+        head_learning_rate=1e-4,
+        weight_decay=0.0,
+        crop_ms=1000.0,
+        label_smoothing=0.0,
+        gain_db=0.0,
+    ),
+}
+
+WARM_UP = 0.25  # share of the steps in which the learning rate rises
+
+
+def one_cycle(step: int, n_steps: int) -> float:
+    """Learning rate as a share of its peak: a cosine rise over the warm-up, then a cosine fall to zero."""
+    rising = max(1.0, WARM_UP * n_steps)
+    if step < rising:
+        return 0.04 + 0.96 * (0.5 - 0.5 * math.cos(math.pi * step / rising))
+    return 0.5 + 0.5 * math.cos(math.pi * (step - rising) / max(1.0, n_steps - rising))
+
+
+class LogShift(nn.Module):
+    """value = start * exp(theta), for what must stay positive."""
+
+    start: Tensor
+
+    def __init__(self, start: Tensor, frontend: Frontend) -> None:
+        super().__init__()
+        self.register_buffer("start", start.detach().clone())
+
+    def forward(self, theta: Tensor) -> Tensor:
+        return self.start * theta.exp()
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return (value / self.start).log()
+
+
+class LogitShift(nn.Module):
+    """value = sigmoid(logit(start) + theta), for what lies between 0 and 1."""
+
+    start: Tensor
+
+    def __init__(self, start: Tensor, frontend: Frontend) -> None:
+        super().__init__()
+        self.register_buffer("start", start.detach().clone().logit(eps=1e-4))
+
+    def forward(self, theta: Tensor) -> Tensor:
+        return (self.start + theta).sigmoid()
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return value.logit(eps=1e-4) - self.start
+
+
+class MelShift(nn.Module):
+    """Centre in rad/sample, moved in spacings of the filters on the mel scale."""
+
+    start: Tensor
+    spacing: Tensor
+
+    def __init__(self, start: Tensor, frontend: Frontend) -> None:
+        super().__init__()
+        self.hz = frontend.sample_rate / (2 * math.pi)
+        mel = self._mel(start.detach())
+        self.register_buffer("start", mel)
+        self.register_buffer("spacing", (mel.amax() - mel.amin()).clamp(min=0.1) / max(1, len(mel) - 1))
+
+    def _mel(self, center: Tensor) -> Tensor:
+        # the scale's factor cancels: only spacings count
+        return torch.log1p(center.clamp(min=0) * self.hz / 700)
+
+    def forward(self, theta: Tensor) -> Tensor:
+        return (self.start + self.spacing * theta).expm1() * (700 / self.hz)
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return (self._mel(value) - self.start) / self.spacing
+
+
+class ScaleShift(nn.Module):
+    """value = start + rms(start) * theta, for weights that have no bounds."""
+
+    start: Tensor
+    scale: Tensor
+
+    def __init__(self, start: Tensor, frontend: Frontend) -> None:
+        super().__init__()
+        self.register_buffer("start", start.detach().clone())
+        self.register_buffer("scale", start.detach().square().mean().sqrt().clamp(min=1e-6))
+
+    def forward(self, theta: Tensor) -> Tensor:
+        return self.start + self.scale * theta
+
+    def right_inverse(self, value: Tensor) -> Tensor:
+        return (value - self.start) / self.scale
+
+
+# parameter -> (parametrisation, learning rate as a multiple of the frontend's)
+PARAMETRISATIONS: dict[str, tuple[type[nn.Module], float]] = {
+    "filterbank.raw_center": (MelShift, 3.0),
+    "filterbank.raw_sigma": (LogShift, 3.0),
+    "pooling.width": (LogShift, 1.0),
+    "compression.alpha": (LogitShift, 1.0),
+    "compression.delta": (LogShift, 1.0),
+    "compression.root": (LogShift, 1.0),
+    "compression.smooth": (LogitShift, 1.0),
+}
+# banks with free weights: a tenth, since every one of thousands moves by that share of the bank's size at each step
+FREE = (ScaleShift, 0.1)
+
+
+def parametrise(frontend: Frontend) -> None:
+    """Put the default recipe's parametrisation on every trainable parameter of the frontend."""
+    for name, parameter in list(frontend.named_parameters()):
+        kind, _ = PARAMETRISATIONS.get(name, FREE)
+        owner, _, attribute = name.rpartition(".")
+        module = frontend.get_submodule(owner)
+        parametrize.register_parametrization(module, attribute, kind(parameter, frontend))
+
+
+def plain_state(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Names and values of a network's parameters and buffers as they are without the parametrisation."""
+    for name, value in network.state_dict().items():
+        owner, _, last = name.rpartition(".")
+        head, mark, attribute = owner.rpartition(".parametrizations.")
+        if not mark:
+            yield name, value
+        elif last == "original":
+            yield f"{head}.{attribute}", getattr(network.get_submodule(head), attribute)
+
+
+def parameter_groups(
+    frontend: Frontend, heads: nn.Module, recipe: Recipe, learning_rate: float
+) -> Iterator[dict[str, Any]]:
+    """Optimiser groups: one for each learning rate of the frontend, one for encoder and heads."""
+    by_rate: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in frontend.named_parameters():
+        # a parametrised one is called "filterbank.parametrizations.raw_center.original"
+        plain = name.replace("parametrizations.", "").removesuffix(".original")
+        multiple = PARAMETRISATIONS.get(plain, FREE)[1] if recipe.tuned else 1.0
+        by_rate.setdefault(multiple, []).append(parameter)
+    for multiple, parameters in by_rate.items():
+        yield {"params": parameters, "lr": learning_rate * multiple, "weight_decay": 0.0}
+    yield {"params": list(heads.parameters()), "lr": recipe.head_learning_rate, "weight_decay": recipe.weight_decay}

@@ -1,0 +1,41 @@
+"""Which training clips are held out to score the run."""
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
+
+from ._targets import Targets
+
+Indices = NDArray[np.intp]
+
+
+def hold_out(
+    targets: Targets, groups: NDArray[np.generic] | None, fraction: float | None, seed: int
+) -> tuple[Indices, Indices | None, str | None]:
+    """Training and held-out indices, and why nothing is held out where nothing is.
+
+    Whole groups are held out where groups are given; otherwise the split is stratified by class as far as counts allow.
+    """
+    everything = np.arange(len(targets.values))
+    if fraction is None:
+        return everything, None, None
+    n_held_out = round(fraction * len(everything))
+    strata = targets.strata()
+    if n_held_out < 1 or len(everything) - n_held_out < 1:
+        return everything, None, f"validation_fraction={fraction:g} of {len(everything)} clips is no clip"
+    if groups is not None:
+        n_groups = len(np.unique(groups))
+        if n_groups < 2:
+            return everything, None, "there is one group only"
+        share = min(max(fraction, 1 / n_groups), 1 - 1 / n_groups)
+        splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
+        train, held_out = next(splitter.split(everything, groups=groups))
+    elif strata is not None and np.bincount(strata).min() >= 2 and n_held_out >= strata.max() + 1:
+        splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_held_out, random_state=seed)
+        train, held_out = next(splitter.split(everything, strata))
+    else:
+        splitter = ShuffleSplit(n_splits=1, test_size=n_held_out, random_state=seed)
+        train, held_out = next(splitter.split(everything))
+    if strata is not None and len(np.unique(strata[train])) < strata.max() + 1:
+        return everything, None, "holding clips out would take the only clips of a class"
+    return train, held_out, None

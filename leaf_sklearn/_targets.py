@@ -1,0 +1,297 @@
+"""What y asks for: how it is encoded, the loss it implies, and how outputs become predictions again.
+
+Kinds: one label a clip, several labels a clip (indicator matrix), several tasks at once (a column each, missing
+entries allowed) and regression.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_array
+from torch import Tensor
+from torch.nn import functional
+
+MISSING = -1
+ClassWeight = str | Mapping[Any, float] | None
+
+
+class Targets(Protocol):
+    """Encoded targets of a training set and what follows from their kind."""
+
+    kind: str
+    n_outputs: int
+    classes: Any
+    values: NDArray[Any]
+
+    def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        """Loss of each clip: (B, n_outputs), encoded targets -> (B,)."""
+        ...
+
+    def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
+        """Score of each clip, larger is better: (B, n_outputs), encoded targets -> (B,)."""
+        ...
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Encode other targets of the same kind, or raise a ValueError that says what does not fit."""
+        ...
+
+    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """Relative odds with which a clip is drawn for a mini-batch: (n_clips,)."""
+        ...
+
+    def strata(self) -> NDArray[np.intp] | None:
+        """Labels to stratify a split by, None where there is no single label."""
+        ...
+
+
+class SingleLabel:
+    """One class a clip: cross-entropy; accuracy."""
+
+    kind = "classification"
+
+    def __init__(
+        self, y: NDArray[Any], class_weight: ClassWeight = None, *, labelled: NDArray[np.bool_] | None = None
+    ) -> None:
+        if labelled is None:
+            labelled = np.ones(len(y), dtype=bool)
+        self.classes, codes = np.unique(y[labelled], return_inverse=True)
+        if len(self.classes) < 2:
+            raise ValueError(f"y holds one class only ({self.classes.tolist()}); training needs at least two classes.")
+        self.n_outputs = len(self.classes)
+        self.has_missing = not labelled.all()
+        self.values = np.full(len(y), MISSING, dtype=np.int64)
+        self.values[labelled] = codes
+        if isinstance(class_weight, str) and class_weight != "balanced":
+            raise ValueError(f"Got class_weight={class_weight!r}, expected None, 'balanced' or a dict.")
+        weights = compute_class_weight(class_weight, classes=self.classes, y=y[labelled])
+        self.weights = torch.as_tensor(weights, dtype=torch.float32)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        labelled = ~_is_missing(y) if self.has_missing else np.ones(len(y), dtype=bool)
+        unknown = np.setdiff1d(y[labelled], self.classes)
+        if len(unknown):
+            raise ValueError(f"y_val holds {unknown[:5].tolist()}, which are not among the classes of y.")
+        values = np.full(len(y), MISSING, dtype=np.int64)
+        values[labelled] = np.searchsorted(self.classes, y[labelled])
+        return values
+
+    def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return functional.cross_entropy(
+            outputs,
+            values,
+            weight=self.weights.to(outputs.device),
+            ignore_index=MISSING,
+            label_smoothing=smoothing,
+            reduction="none",
+        )
+
+    def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
+        return (outputs.argmax(1) == values).to(outputs.dtype)
+
+    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.ones(len(values))
+
+    def strata(self) -> NDArray[np.intp] | None:
+        return self.values
+
+
+class MultiLabel:
+    """Any number of labels a clip, as an indicator matrix: binary cross-entropy; share of labels right."""
+
+    kind = "multilabel"
+
+    def __init__(self, y: NDArray[Any], class_weight: ClassWeight = None) -> None:
+        if class_weight not in (None, "balanced"):
+            raise ValueError(f"Got class_weight={class_weight!r}, expected None or 'balanced' for a multilabel y.")
+        self.values = np.asarray(y, dtype=np.float32)
+        self.n_outputs = self.values.shape[1]
+        self.classes = [np.array([0, 1]) for _ in range(self.n_outputs)]
+        present = self.values.sum(0).clip(min=1)
+        odds = (len(self.values) - present).clip(min=1) / present
+        self.positive_weight = torch.as_tensor(odds if class_weight else np.ones_like(odds), dtype=torch.float32)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        columns = _columns(y, self.n_outputs)
+        if not np.isin(columns, (0, 1)).all():
+            raise ValueError("y_val holds other values than 0 and 1, y is an indicator matrix.")
+        return columns.astype(np.float32)
+
+    def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return functional.binary_cross_entropy_with_logits(
+            outputs,
+            values * (1 - smoothing) + smoothing / 2,
+            pos_weight=self.positive_weight.to(outputs.device),
+            reduction="none",
+        ).mean(1)
+
+    def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
+        # the log-likelihood moves with every label, where a share of right labels sticks at the majority's
+        return -self.losses(outputs, values)
+
+    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.ones(len(values))
+
+    def strata(self) -> NDArray[np.intp] | None:
+        return None
+
+
+class MultiTask:
+    """Several classification tasks at once, one column each; a missing label is left out of the loss."""
+
+    kind = "multitask"
+
+    def __init__(self, y: NDArray[Any], class_weight: ClassWeight = None) -> None:
+        if class_weight not in (None, "balanced"):
+            raise ValueError(f"Got class_weight={class_weight!r}, expected None or 'balanced' for several tasks.")
+        self.tasks = [SingleLabel(column, class_weight, labelled=~_is_missing(column)) for column in y.T]
+        self.classes = [task.classes for task in self.tasks]
+        self.values = np.stack([task.values for task in self.tasks], axis=1)
+        self.sizes = [task.n_outputs for task in self.tasks]
+        self.n_outputs = sum(self.sizes)
+        unlabelled = np.flatnonzero((self.values == MISSING).all(1))
+        if len(unlabelled):
+            raise ValueError(f"y has no label in any column for clip {unlabelled[0]} ({len(unlabelled)} such clips).")
+
+    def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        parts = zip(self.tasks, outputs.split(self.sizes, 1), values.unbind(1), strict=True)
+        return torch.stack([task.losses(part, column, smoothing=smoothing) for task, part, column in parts]).sum(0)
+
+    def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
+        parts = zip(self.tasks, outputs.split(self.sizes, 1), values.unbind(1), strict=True)
+        right = torch.stack([task.scores(part, column) for task, part, column in parts], 1)
+        labelled = values != MISSING
+        return (right * labelled).sum(1) / labelled.sum(1)
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        columns = _columns(y, len(self.tasks))
+        return np.stack([task.encode(column) for task, column in zip(self.tasks, columns.T, strict=True)], axis=1)
+
+    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        # every task gets the same share of the draws, whatever the number of its clips
+        labelled = values != MISSING
+        return cast(NDArray[np.float64], (labelled / labelled.sum(0).clip(min=1)).sum(1))
+
+    def strata(self) -> NDArray[np.intp] | None:
+        return None
+
+
+class Regression:
+    """Numbers: squared error on standardised targets; its negative."""
+
+    kind = "regression"
+    classes = None
+
+    def __init__(self, y: NDArray[Any], class_weight: ClassWeight = None) -> None:
+        if class_weight is not None:
+            raise ValueError(f"Got class_weight={class_weight!r} with a regression target, expected None.")
+        columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
+        self.is_1d = y.ndim == 1
+        self.offset, spread = columns.mean(0), columns.std(0)
+        self.scale = np.where(spread > 0, spread, 1.0)
+        self.values = ((columns - self.offset) / self.scale).astype(np.float32)
+        self.n_outputs = columns.shape[1]
+
+    def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        columns = _columns(y.astype(np.float64), self.n_outputs)
+        return ((columns - self.offset) / self.scale).astype(np.float32)
+
+    def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
+        return (outputs - values).square().mean(1)
+
+    def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
+        return -self.losses(outputs, values)
+
+    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        return np.ones(len(values))
+
+    def strata(self) -> NDArray[np.intp] | None:
+        return None
+
+
+def as_targets_array(y: Any, n_clips: int, name: str = "y") -> NDArray[Any]:
+    """Return y as an array of one or two dimensions, an entry a clip, or raise a ValueError that says what is wrong."""
+    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.ndim not in (1, 2):
+        raise ValueError(f"{name} has {values.ndim} dimensions, expected (n_clips,) or (n_clips, n_columns).")
+    if values.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} must hold labels or real numbers.")
+    if len(values) != n_clips:
+        raise ValueError(
+            f"X has {n_clips} clips and {name} has {len(values)} entries: inconsistent numbers of samples."
+        )
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    return values
+
+
+def make_targets(values: NDArray[Any], class_weight: ClassWeight = None) -> Targets:
+    """Encode y by its kind, or raise a ValueError that says what is wrong with it.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_clips,) or (n_clips, n_columns)
+        Labels, an indicator matrix, columns of labels with -1, NaN or None where one is missing, or numbers.
+    class_weight : dict, "balanced" or None
+        Weight of each class in the loss.
+    """
+    if values.ndim == 1:
+        check_array(values[:, None], dtype=None, ensure_all_finite=values.dtype.kind == "f", input_name="y")
+        if values.dtype.kind == "O" and _is_missing(values).any():
+            raise ValueError(f"Input y contains NaN or None at entry {np.flatnonzero(_is_missing(values))[0]}.")
+        if type_of_target(values, input_name="y") == "continuous":
+            return Regression(values, class_weight)
+        return SingleLabel(values, class_weight)
+    if values.dtype.kind == "f" and not np.isnan(values).any() and (values % 1).any():
+        return Regression(values, class_weight)
+    if values.dtype.kind in "biuf" and np.isin(values, (0, 1)).all():
+        return MultiLabel(values, class_weight)
+    return MultiTask(values, class_weight)
+
+
+def check_weights(sample_weight: Any, n_clips: int) -> NDArray[np.float32] | None:
+    """Sample weights scaled to a mean of 1; ValueError if they are negative, all zero, or do not match."""
+    if sample_weight is None:
+        return None
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", ensure_non_negative=True
+    )
+    if weights.ndim != 1:
+        raise ValueError("Sample weights must be 1D array or scalar")
+    if len(weights) != n_clips:
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected ({n_clips},)!")
+    if not weights.any():
+        raise ValueError("All sample weights are zero: there is nothing to train on.")
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def check_groups(groups: Any, n_clips: int) -> NDArray[Any] | None:
+    """Return groups as an array with an entry a clip."""
+    if groups is None:
+        return None
+    values = column_or_1d(groups)
+    if len(values) != n_clips:
+        raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries.")
+    return values
+
+
+def _columns(y: NDArray[Any], n_columns: int) -> NDArray[Any]:
+    columns = y.reshape(len(y), -1)
+    if columns.shape[1] != n_columns:
+        raise ValueError(f"y_val has {columns.shape[1]} columns, y has {n_columns}.")
+    return columns
+
+
+def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    if values.dtype.kind == "f":
+        return cast(NDArray[np.bool_], np.isnan(values) | (values == MISSING))
+    if values.dtype.kind in "iu":
+        return cast(NDArray[np.bool_], values == MISSING)
+    if values.dtype.kind == "O":
+        return np.array([value is None or value != value or value == MISSING for value in values], dtype=bool)
+    return np.zeros(len(values), dtype=bool)

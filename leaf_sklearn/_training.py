@@ -1,0 +1,191 @@
+"""The training loop: random crops of the training clips, rounds of steps, the best state kept."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ._clips import Clips
+from ._network import Network, set_generator
+from ._recipe import RECIPES, Recipe, one_cycle, parameter_groups, parametrise, plain_state
+from ._targets import Targets
+
+ROUNDS = 16  # evaluations in a full budget of steps
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Clips with their encoded targets, and optionally the weight of each clip in the loss."""
+
+    clips: Clips
+    values: NDArray[Any]
+    weights: NDArray[np.float32] | None = None
+
+
+class Training:
+    """One run: ``run(n_steps)`` a round at a time, then ``finish()``.
+
+    Raises FloatingPointError when the loss stops being finite, with the step and what to lower.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        targets: Targets,
+        train: Labelled,
+        held_out: Labelled | None,
+        *,
+        recipe: str,
+        learning_rate: float | None,
+        batch_size: int,
+        crop_ms: float | None,
+        max_steps: int,
+        device: torch.device,
+        rng: np.random.Generator,
+    ) -> None:
+        self.recipe: Recipe = RECIPES[recipe]
+        self.network = network.to(device)
+        self.targets, self.train, self.held_out = targets, train, held_out
+        self.device, self.rng, self.max_steps = device, rng, max_steps
+        self.batch_size = min(batch_size, len(train.clips))
+        self.learning_rate = learning_rate or self.recipe.learning_rate
+        self.crop = max(1, round((crop_ms or self.recipe.crop_ms) * network.frontend.sample_rate / 1000))
+        self.step = self.best_step = 0
+        self.best_score = -np.inf
+        self.best_state: dict[str, Tensor] | None = None
+        if self.recipe.tuned:
+            parametrise(network.frontend)
+        set_generator(network, torch.Generator(device).manual_seed(int(rng.integers(2**31))))
+        groups = list(parameter_groups(network.frontend, network.heads, self.recipe, self.learning_rate))
+        self.peaks = [group["lr"] for group in groups]
+        self.optimizer = torch.optim.AdamW(groups)
+        self.draws = draw_batches(targets.sampling(train.values), self.batch_size, rng)
+
+    def run(self, n_steps: int) -> dict[str, Any]:
+        """Take ``n_steps`` steps, then evaluate: step, mean loss, score (None: nothing held out), rate."""
+        self.network.train()
+        losses = [self._take_step() for _ in range(n_steps)]
+        score = self.evaluate() if self.held_out is not None else None
+        # the later of two equal states has seen more data
+        if score is None or score >= self.best_score:
+            self.best_score, self.best_step = score or 0.0, self.step
+            self.best_state = {name: value.clone() for name, value in self.network.state_dict().items()}
+        return {
+            "step": self.step,
+            "loss": float(np.mean(losses)),
+            "score": score,
+            "learning_rate": self.learning_rate * self._share(self.step - 1),
+        }
+
+    def evaluate(self) -> float:
+        """Mean score of the held-out clips, the heads' outputs averaged."""
+        assert self.held_out is not None
+        self.network.eval()
+        total = 0.0
+        with torch.inference_mode():
+            for indices, outputs in predict_batches(self.network, self.held_out.clips, self.device):
+                values = torch.from_numpy(self.held_out.values[indices]).to(self.device)
+                total += float(self.targets.scores(outputs, values).sum())
+        return total / len(self.held_out.clips)
+
+    def finish(self) -> Network:
+        """Return the network at its best state, in the reference's units, on the CPU and frozen."""
+        if self.best_state is not None:
+            self.network.load_state_dict(self.best_state)
+        return self.snapshot()
+
+    def snapshot(self) -> Network:
+        """Return the network as it stands, in the reference's units, on the CPU and frozen."""
+        arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in plain_state(self.network)}
+        return Network.from_state({**self.network.to_state(), "arrays": arrays})
+
+    def _share(self, step: int) -> float:
+        return one_cycle(step, self.max_steps) if self.recipe.tuned else 1.0
+
+    def _take_step(self) -> float:
+        for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+            group["lr"] = peak * self._share(self.step)
+        indices = next(self.draws)
+        waveforms, lengths = self._crops(indices)
+        values = torch.from_numpy(self.train.values[indices]).to(self.device)
+        outputs = self.network(waveforms, lengths)
+        smoothing = self.recipe.label_smoothing
+        losses = torch.stack([self.targets.losses(output, values, smoothing=smoothing) for output in outputs]).sum(0)
+        if self.train.weights is not None:
+            losses = losses * torch.from_numpy(self.train.weights[indices]).to(self.device)
+        loss = losses.mean()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.step += 1
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            raise FloatingPointError(
+                f"The training loss became {value} at step {self.step} of {self.max_steps}; lower learning_rate "
+                f"(it was {self.learning_rate:g})."
+            )
+        self.optimizer.step()
+        if not self.recipe.tuned:
+            self.network.frontend.project_()
+        return value
+
+    def _crops(self, indices: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
+        """Random crops with random gain: (B, N) padded with zeros, (B,)."""
+        clips = [self._crop(self.train.clips.read(int(index))) for index in indices]
+        lengths = np.array([len(clip) for clip in clips])
+        waveforms = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)
+        for row, clip in zip(waveforms, clips, strict=True):
+            row[: len(clip)] = clip
+        if self.recipe.gain_db:
+            decibels = self.rng.uniform(-self.recipe.gain_db, self.recipe.gain_db, (len(clips), 1))
+            waveforms *= 10 ** (decibels / 20).astype(np.float32)
+        if self.network.frontend.equal_lengths:
+            lengths[:] = waveforms.shape[1]
+        return torch.from_numpy(waveforms).to(self.device), torch.from_numpy(lengths).to(self.device)
+
+    def _crop(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
+        if len(clip) > self.crop:
+            start = int(self.rng.integers(len(clip) - self.crop + 1))
+            return clip[start : start + self.crop]
+        # a clip that fits is moved against the frame grid by up to a hop
+        start = int(self.rng.integers(max(1, min(self.network.frontend.hop, len(clip) // 8))))
+        return clip[start:]
+
+
+def draw_batches(odds: NDArray[np.float64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+    """Endless mini-batches of indices: shuffled epochs where the odds are equal, weighted draws otherwise."""
+    if (odds == odds[0]).all():
+        queue = np.empty(0, dtype=np.intp)
+        while True:
+            if len(queue) < batch_size:
+                queue = np.concatenate([queue, rng.permutation(len(odds))])
+            yield queue[:batch_size]
+            queue = queue[batch_size:]
+    while True:
+        yield rng.choice(len(odds), batch_size, p=odds / odds.sum())
+
+
+def predict_batches(
+    network: Network, clips: Clips, device: torch.device, batch_size: int = 32
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Mean output of the heads for whole clips: indices (B,), (B, n_outputs)."""
+    for indices, waveforms, lengths in clips.batches(batch_size, equal_lengths=network.frontend.equal_lengths):
+        outputs = network(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+        yield indices, torch.stack(outputs).mean(0)
+
+
+def round_sizes(max_steps: int) -> list[int]:
+    """Split a budget into the steps of each round, as even as can be."""
+    n_rounds = min(ROUNDS, max_steps)
+    return [max_steps * (i + 1) // n_rounds - max_steps * i // n_rounds for i in range(n_rounds)]
+
+
+def describe(entry: dict[str, Any], max_steps: int) -> str:
+    """One line of ``verbose`` output."""
+    score = "" if entry["score"] is None else f"  score {entry['score']:.3f}"
+    return (
+        f"step {entry['step']}/{max_steps}  loss {entry['loss']:.4f}{score}  learning rate {entry['learning_rate']:.2g}"
+    )

@@ -1,0 +1,42 @@
+"""The small default encoder: two convolutions over time, mean and standard deviation of the last."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ._layers import BatchNorm, frame_mask, mask_frames
+
+CHANNELS = (96, 128)
+KERNEL_SIZE = 5
+
+
+class CNN(nn.Module):
+    """Batch norm, conv, ReLU, pool, conv, ReLU; then mean and std over the valid frames: (B, F, T) -> (B, 256)."""
+
+    def __init__(self, n_filters: int) -> None:
+        super().__init__()
+        first, second = CHANNELS
+        self.n_outputs = 2 * second
+        self.input_norm = BatchNorm(n_filters)
+        self.first = nn.Conv1d(n_filters, first, KERNEL_SIZE, padding="same")
+        self.first_norm = BatchNorm(first)
+        self.second = nn.Conv1d(first, second, KERNEL_SIZE, padding="same")
+        self.second_norm = BatchNorm(second)
+
+    def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        values = mask_frames(self.input_norm(features, n_frames), n_frames)
+        values = self.first_norm(self.first(values), n_frames).relu()
+        # zeros beyond a clip never win against a ReLU's output, so a padded clip pools as it does alone
+        values = functional.max_pool1d(mask_frames(values, n_frames), 2, ceil_mode=True)
+        n_frames = (n_frames + 1) // 2
+        values = self.second_norm(self.second(values), n_frames).relu()
+        return mean_and_std(values, n_frames)
+
+
+def mean_and_std(values: Tensor, n_frames: Tensor) -> Tensor:
+    """Mean and standard deviation over the valid frames: (B, C, T) -> (B, 2 C)."""
+    valid = frame_mask(n_frames, values.shape[-1])
+    count = n_frames[:, None].to(values.dtype)
+    mean = torch.where(valid, values, 0.0).sum(-1) / count
+    centred = torch.where(valid, values - mean[:, :, None], 0.0)
+    return torch.cat([mean, (centred.square().sum(-1) / count + 1e-5).sqrt()], dim=1)

@@ -1,0 +1,67 @@
+"""Layers that respect clip lengths and take their randomness from an explicit generator."""
+
+import torch
+from torch import Tensor, nn
+
+
+def frame_mask(n_frames: Tensor, length: int) -> Tensor:
+    """Which of ``length`` frames belong to each clip: (B,) -> (B, 1, length) bool."""
+    return (torch.arange(length, device=n_frames.device) < n_frames[:, None])[:, None, :]
+
+
+def mask_frames(values: Tensor, n_frames: Tensor) -> Tensor:
+    """Zero the frames beyond each clip's own, so that a convolution sees its padding there: (B, C, T)."""
+    return torch.where(frame_mask(n_frames, values.shape[-1]), values, 0.0)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation of (B, C, T) whose statistics leave out padded frames; (B, C) passes T = 1."""
+
+    def __init__(self, n_channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.momentum, self.eps = momentum, eps
+        self.weight = nn.Parameter(torch.ones(n_channels))
+        self.bias = nn.Parameter(torch.zeros(n_channels))
+        self.mean: Tensor
+        self.variance: Tensor
+        self.register_buffer("mean", torch.zeros(n_channels))
+        self.register_buffer("variance", torch.ones(n_channels))
+
+    def forward(self, values: Tensor, n_frames: Tensor) -> Tensor:
+        if self.training:
+            valid = frame_mask(n_frames, values.shape[-1])
+            count = n_frames.sum().to(values.dtype)
+            mean = torch.where(valid, values, 0.0).sum((0, 2)) / count
+            centred = torch.where(valid, values - mean[:, None], 0.0)
+            variance = centred.square().sum((0, 2)) / count
+            with torch.no_grad():
+                self.mean.lerp_(mean, self.momentum)
+                self.variance.lerp_(variance, self.momentum)
+        else:
+            mean, variance = self.mean, self.variance
+        scale = self.weight * (variance + self.eps).rsqrt()
+        return (values - mean[:, None]) * scale[:, None] + self.bias[:, None]
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask comes from ``self.generator`` (None: torch's own), set by whoever trains."""
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+        self.generator: torch.Generator | None = None
+
+    def forward(self, values: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return values
+        draw = torch.rand(values.shape, generator=self.generator, device=values.device)
+        return values * (draw >= self.rate) / (1 - self.rate)
+
+
+def init_weights(module: nn.Module, generator: torch.Generator | None) -> None:
+    """Kaiming-uniform weights and zero biases for every convolution and linear layer, from the generator."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):
+            nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu", generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)

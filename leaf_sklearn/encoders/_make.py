@@ -1,0 +1,86 @@
+"""Encoders by name, or from a user's own callable."""
+
+import inspect
+import threading
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from ._cnn import CNN
+from ._layers import init_weights
+
+# torch's own generator is shared by all threads: one encoder is built at a time
+_BUILDING = threading.Lock()
+
+
+class Encoder(nn.Module):
+    """A network of the (B, F, T) -> (B, E) face, called as ``encoder(features, n_frames)``."""
+
+    def __init__(self, network: nn.Module, n_outputs: int, *, takes_lengths: bool) -> None:
+        super().__init__()
+        self.network, self.n_outputs, self.takes_lengths = network, n_outputs, takes_lengths
+
+    def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
+        return cast(Tensor, self.network(features, n_frames) if self.takes_lengths else self.network(features))
+
+
+ENCODERS: dict[str, Callable[[int], nn.Module]] = {
+    "cnn": CNN,
+}
+
+
+def make_encoder(
+    encoder: str | Callable[[int], nn.Module], *, n_filters: int, generator: torch.Generator | None = None
+) -> Encoder:
+    """Build an encoder for ``n_filters`` channels.
+
+    Parameters
+    ----------
+    encoder : str or callable
+        A key of ``ENCODERS``, or a callable that takes the number of channels and returns an nn.Module from
+        (B, F, T) to (B, E). A module whose ``forward`` takes a second argument is given the number of valid
+        frames of each clip, (B,).
+    n_filters : int
+        Channels F of the features.
+    generator : torch.Generator, optional
+        Source of the initial weights of the encoders of this package, and of the seed under which a callable runs.
+
+    Returns
+    -------
+    Encoder
+        With ``n_outputs``, the length E of its output.
+    """
+    build = ENCODERS.get(encoder) if isinstance(encoder, str) else encoder
+    if build is None or not callable(build):
+        raise ValueError(f"Got encoder={encoder!r}, expected one of {['linear', *ENCODERS]} or a callable.")
+    seed = int(torch.randint(2**31, (), generator=generator))
+    with _BUILDING, torch.random.fork_rng(devices=[]):
+        torch.random.default_generator.manual_seed(seed)
+        network = build(n_filters)
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"encoder={encoder!r} returned {type(network).__name__}, expected a torch.nn.Module.")
+    if isinstance(encoder, str):
+        init_weights(network, generator)
+    takes_lengths = len(inspect.signature(network.forward).parameters) > 1
+    n_outputs = _count_outputs(network, n_filters, takes_lengths=takes_lengths)
+    return Encoder(network, n_outputs, takes_lengths=takes_lengths)
+
+
+def _count_outputs(network: nn.Module, n_filters: int, *, takes_lengths: bool, n_frames: int = 64) -> int:
+    """Length of the network's output, by a pass over zeros."""
+    known = getattr(network, "n_outputs", None)
+    if known is not None:
+        return int(known)
+    features = torch.zeros(2, n_filters, n_frames)
+    lengths = (torch.full((2,), n_frames),) if takes_lengths else ()
+    was_training = network.training
+    with torch.no_grad():
+        output = network.eval()(features, *lengths)
+    network.train(was_training)
+    if output.ndim != 2 or len(output) != 2:
+        raise ValueError(
+            f"The encoder maps (2, {n_filters}, {n_frames}) features to {tuple(output.shape)}, expected (2, E)."
+        )
+    return int(output.shape[1])

@@ -1,0 +1,44 @@
+"""scikit-learn's own checks, those that check_estimator leaves out included, and how many of them ran."""
+
+import pytest
+from sklearn.utils import estimator_checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from leaf_sklearn import LeafTransformer, MelTransformer
+
+# mini-batches drawn at random see a repeated clip differently from a weighted one
+EXPECTED_FAILURES = {"check_sample_weight_equivalence_on_dense_data": "mini-batches are drawn at random"}
+EXTRA_CHECKS = [
+    "check_param_validation",
+    "check_set_output_transform",
+    "check_set_output_transform_pandas",
+    "check_set_output_transform_polars",
+    "check_global_output_transform_pandas",
+    "check_transformer_get_feature_names_out",
+    "check_transformer_get_feature_names_out_pandas",
+    "check_dataframe_column_names_consistency",
+    "check_inplace_ensure_writeable",
+]
+
+
+def estimators():
+    return [
+        LeafTransformer(max_steps=8, compression_search=False),
+        LeafTransformer(max_steps=2, frontend="mel"),
+        MelTransformer(),
+    ]
+
+
+def expected_failures(estimator):
+    return EXPECTED_FAILURES if isinstance(estimator, LeafTransformer) else {}
+
+
+@parametrize_with_checks(estimators(), expected_failed_checks=expected_failures)
+def test_scikit_learn_check(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", estimators(), ids=repr)
+@pytest.mark.parametrize("name", EXTRA_CHECKS)
+def test_check_that_check_estimator_leaves_out(estimator, name):
+    getattr(estimator_checks, name)(type(estimator).__name__, estimator)
