@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 LOG_OFFSET = 1e-5
+SMALLEST = 1e-37
 
 
 def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, *, floor: float) -> Tensor:
@@ -24,7 +25,8 @@ def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root:
     gain = _power(floor + smoothed, alpha.clamp(max=1.0)[:, None])
     exponent = 1.0 / root.clamp(min=1.0)[:, None]
     offset = delta[:, None]
-    return _power(energies / gain + offset, exponent) - offset**exponent
+    # The same routine on both sides, so that silence is exactly zero; clamped for a delta of zero.
+    return _power(energies / gain + offset, exponent) - _power(offset.clamp(min=SMALLEST), exponent)
 
 
 def log_compression(energies: Tensor) -> Tensor:
@@ -38,5 +40,5 @@ def root_compression(energies: Tensor, root: Tensor, *, floor: float = 1e-5) -> 
 
 
 def _power(base: Tensor, exponent: Tensor) -> Tensor:
-    """Positive base to an exponent; torch's own rounds the last few frames of a row by another routine than the rest."""
+    """Positive base to an exponent; torch's own rounds the last frames of a row by another routine."""
     return torch.exp(exponent * torch.log(base))

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+SMALLEST_PRODUCT = 16
+
 
 @overload
 def frame_count(lengths: int, *, kernel_size: int, hop: int, padding: str) -> int: ...
@@ -32,7 +34,7 @@ def left_padding(lengths: int, *, kernel_size: int, hop: int, padding: str) -> i
 @overload
 def left_padding(lengths: Tensor, *, kernel_size: int, hop: int, padding: str) -> Tensor: ...
 def left_padding(lengths: int | Tensor, *, kernel_size: int, hop: int, padding: str) -> int | Tensor:
-    """Zeros before the first sample of clips of these lengths, half of what "same" padding adds: (B,) or int -> same."""
+    """Zeros before the first sample of clips of these lengths, half of what "same" adds: (B,) or int -> the same."""
     if padding != "same":
         return torch.zeros_like(lengths) if isinstance(lengths, Tensor) else 0
     missing = ((lengths + hop - 1) // hop - 1) * hop + kernel_size - lengths
@@ -45,7 +47,7 @@ def left_padding_range(*, kernel_size: int, hop: int, padding: str) -> tuple[int
 
 
 def place_clips(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, *, start: int, stop: int) -> Tensor:
-    """Shift each clip right by its own left padding and cut [start, stop) out, zeros around it: (B, N) -> (B, stop-start).
+    """Shift each clip right by its own left padding, zeros around it: (B, N) -> (B, stop - start).
 
     Parameters
     ----------
@@ -80,3 +82,14 @@ def correlate(waveforms: Tensor, kernels: Tensor) -> Tensor:
     rows = waveforms[0].unfold(0, half + kernels.shape[1] - 1, max(n_out - half, 1))
     first, second = F.conv1d(torch.stack([rows[0], rows[-1]])[:, None], kernels[:, None])
     return torch.cat([first[:, : n_out - half], second], dim=1)[None]
+
+
+def multiply_rows(rows: Tensor, matrix: Tensor) -> Tensor:
+    """Matrix product whose rows do not depend on how many there are: (R, J) and (J, F) -> (R, F).
+
+    A library picks its routine, and with it the order of summation, by size; small sizes are padded to one routine's.
+    """
+    n_rows, n_columns = len(rows), matrix.shape[1]
+    padded = F.pad(rows, (0, 0, 0, max(-n_rows % SMALLEST_PRODUCT + n_rows, 2 * SMALLEST_PRODUCT) - n_rows))
+    product: Tensor = padded @ F.pad(matrix, (0, max(SMALLEST_PRODUCT - n_columns, 0)))
+    return product[:n_rows, :n_columns]

@@ -53,10 +53,9 @@ def hann_window(kernel_size: int) -> Tensor:
 
 
 def sinc_kernels(low: Tensor, high: Tensor, *, kernel_size: int, filter_rate: float) -> Tensor:
-    """Band-pass filters between two edges, peak 1 before the window: (F,) and (F,) Hz -> (F, kernel_size).
+    """Band-pass filters between two positive edges, scaled to a peak of 1: (F,) and (F,) -> (F, kernel_size).
 
-    The difference of two ideal low-pass filters (Ravanelli and Bengio 2018, equation 4) times a Hamming window of period
-    ``kernel_size``, as the reference takes it.
+    The difference of two ideal low-pass filters (Ravanelli and Bengio 2018, equation 4), without a window.
 
     Parameters
     ----------
@@ -67,14 +66,24 @@ def sinc_kernels(low: Tensor, high: Tensor, *, kernel_size: int, filter_rate: fl
     filter_rate : float
         Sample rate in Hz.
     """
-    index = torch.arange(kernel_size, dtype=low.dtype, device=low.device)
-    time = (index - (kernel_size - 1) // 2) / filter_rate
-    kernels = 2.0 * high[:, None] * torch.sinc(2.0 * high[:, None] * time)
-    kernels = kernels - 2.0 * low[:, None] * torch.sinc(2.0 * low[:, None] * time)
+    time = torch.arange(1, kernel_size // 2 + 1, dtype=low.dtype, device=low.device) / filter_rate
+    after = 2.0 * high[:, None] * _sinc(high, time) - 2.0 * low[:, None] * _sinc(low, time)
+    middle = (2.0 * high - 2.0 * low)[:, None]
+    kernels = torch.cat([after[:, : (kernel_size - 1) // 2].flip(1), middle, after], dim=1)
     peak = kernels.amax(dim=1, keepdim=True)
     # An empty band (both edges on Nyquist) is a zero filter, not 0 / 0.
-    kernels = kernels / torch.where(peak == 0.0, torch.ones_like(peak), peak)
-    return kernels * (0.54 - 0.46 * torch.cos(2.0 * math.pi * index / kernel_size))
+    return kernels / torch.where(peak == 0.0, torch.ones_like(peak), peak)
+
+
+def _sinc(edge: Tensor, time: Tensor) -> Tensor:
+    """Ideal low-pass response after its peak, up to a factor: (F,) Hz and (J,) s -> (F, J)."""
+    phase = 2.0 * math.pi * edge[:, None] * time
+    return torch.sin(phase) / phase
+
+
+def hamming_window(kernel_size: int) -> Tensor:
+    """Hamming window of period ``kernel_size``, which is not symmetric: (kernel_size,) float64."""
+    return torch.hamming_window(kernel_size, periodic=True, dtype=torch.float64)
 
 
 def squared_hann_window(kernel_size: int) -> Tensor:

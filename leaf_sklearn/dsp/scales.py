@@ -1,12 +1,11 @@
 """Frequency scales: Hz to and from mel, bark, ERB rate and linear."""
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 
 def hz_to_mel(hz: Floats) -> Floats:

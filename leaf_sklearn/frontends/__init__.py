@@ -2,6 +2,7 @@
 
 from .base import Frontend
 from .compression import PCEN
-from .make import PRESETS, make_frontend
+from .make import make_frontend
+from .presets import PRESETS
 
 __all__ = ["PCEN", "PRESETS", "Frontend", "make_frontend"]

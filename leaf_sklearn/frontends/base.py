@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..dsp.framing import place_clips
 from .compression import Compression
 from .filterbank import Filterbank
+from .normalization import InstanceNorm, PreEmphasis
 from .parameters import Array, ReferenceArrays, assign
 from .pooling import Pooling
 
@@ -24,7 +25,7 @@ class Frontend(nn.Module):
     ----------
     filterbank, pooling, compression : nn.Module
         The three slots.
-    preemphasis, instance_norm : nn.Module, optional
+    preemphasis, instance_norm : PreEmphasis and InstanceNorm, optional
         Before the filterbank and after the compression.
     config : dict
         Arguments of `make_frontend` that build this frontend again.
@@ -43,7 +44,6 @@ class Frontend(nn.Module):
         Whether all clips of a batch must be equally long.
     """
 
-    equal_lengths = False
     energy_scale: Tensor
     energy_scaled: Tensor
 
@@ -53,14 +53,15 @@ class Frontend(nn.Module):
         pooling: Pooling,
         compression: Compression,
         *,
-        preemphasis: nn.Module | None = None,
-        instance_norm: nn.Module | None = None,
+        preemphasis: PreEmphasis | None = None,
+        instance_norm: InstanceNorm | None = None,
         config: dict[str, Any],
     ) -> None:
         super().__init__()
         self.preemphasis, self.filterbank, self.pooling = preemphasis, filterbank, pooling
         self.compression, self.instance_norm, self.config = compression, instance_norm, config
         self.sample_rate, self.n_filters = filterbank.sample_rate, filterbank.n_filters
+        self.equal_lengths = filterbank.equal_lengths
         self.window, self.hop = pooling.kernel_size, pooling.hop
         self.register_buffer("energy_scale", torch.ones(self.n_filters))
         self.register_buffer("energy_scaled", torch.tensor(False))
@@ -96,7 +97,9 @@ class Frontend(nn.Module):
             scaled = energies.clamp(min=0.0) / self.energy_scale[:, None] + SCALED_OFFSET
             floored = torch.where(self.energy_scaled, scaled, floored)
         features: Tensor = self.compression(floored)
-        return features if self.instance_norm is None else self.instance_norm(features, n_frames)
+        if self.instance_norm is not None:
+            features = self.instance_norm(features, n_frames)
+        return features
 
     @overload
     def n_frames(self, lengths: int) -> int: ...
@@ -116,10 +119,10 @@ class Frontend(nn.Module):
         """
         if scale is not None and not self.compression.scalable:
             raise ValueError(f"{type(self.compression).__name__} takes no energy scale.")
-        scale = None if scale is None else torch.as_tensor(scale)
-        if scale is not None and (scale.shape != (self.n_filters,) or not bool((scale > 0).all() & scale.isfinite().all())):
+        new = torch.ones(self.n_filters) if scale is None else torch.as_tensor(scale)
+        if new.shape != (self.n_filters,) or not bool(((new > 0) & new.isfinite()).all()):
             raise ValueError(f"Got energy scale {scale}, expected {self.n_filters} positive finite numbers.")
-        assign(self, "energy_scale", 1.0 if scale is None else scale)
+        assign(self, "energy_scale", new)
         assign(self, "energy_scaled", scale is not None)
 
     def center_frequencies(self) -> NDArray[np.float64] | None:

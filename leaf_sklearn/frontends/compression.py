@@ -9,12 +9,28 @@ from ..dsp.smoothing import exponential_moving_average
 from .parameters import Array, ReferenceArrays, assign
 
 LAYER_NORM_EPS = 1e-3
+STARTS = {"alpha": 0.96, "delta": 2.0, "root": 2.0, "smooth": 0.04}
 
 
 class Compression(nn.Module):
-    """No compression, and the face of the others: (B, F, T) -> (B, F, T)."""
+    """No compression, and the face of the others: (B, F, T) -> (B, F, T).
+
+    Parameters
+    ----------
+    n_filters : int
+        Channels.
+
+    Attributes
+    ----------
+    scalable : bool
+        Whether energies may be divided by an energy scale before.
+    """
 
     scalable = True
+
+    def __init__(self, n_filters: int) -> None:
+        super().__init__()
+        self.n_filters = n_filters
 
     def forward(self, energies: Tensor) -> Tensor:
         """Energies as they are."""
@@ -45,7 +61,7 @@ class Root(Compression):
     """
 
     def __init__(self, n_filters: int) -> None:
-        super().__init__()
+        super().__init__(n_filters)
         self.root = nn.Parameter(torch.full((n_filters,), 2.0))
 
     def forward(self, energies: Tensor) -> Tensor:
@@ -74,11 +90,16 @@ class PCEN(Compression):
         gradient. 0.0 restores it.
     """
 
+    alpha: Tensor
+    delta: Tensor
+    root: Tensor
+    smooth: Tensor
+
     def __init__(self, n_filters: int, *, floor: float = 1e-12, learned: bool = True) -> None:
-        super().__init__()
+        super().__init__(n_filters)
         self.floor = floor
         self.min_delta = 1e-6
-        for name, start in (("alpha", 0.96), ("delta", 2.0), ("root", 2.0), ("smooth", 0.04)):
+        for name, start in STARTS.items():
             value = torch.full((n_filters,), start)
             if learned:
                 self.register_parameter(name, nn.Parameter(value))
@@ -122,7 +143,7 @@ class ChannelNorm(Compression):
     scalable = False
 
     def __init__(self, n_filters: int) -> None:
-        super().__init__()
+        super().__init__(n_filters)
         self.scale = nn.Parameter(torch.ones(n_filters))
         self.shift = nn.Parameter(torch.zeros(n_filters))
 
@@ -135,3 +156,6 @@ class ChannelNorm(Compression):
         """Take ``ln_gamma`` and ``ln_beta``."""
         params.fill(self, "scale", "ln_gamma")
         params.fill(self, "shift", "ln_beta")
+
+
+COMPRESSIONS: dict[str | None, type[Compression]] = {"pcen": PCEN, "log": Log, "root": Root, None: Compression}

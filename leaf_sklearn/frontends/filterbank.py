@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..dsp.bands import Bands, matrix_bands, random_bands, row_bands, scale_bands, scale_matrix
+from ..dsp.bands import Bands, FilterRange, matrix_bands, random_bands, row_bands, scale_bands, scale_matrix
 from ..dsp.framing import correlate, place_clips
 from ..dsp.scales import Floats
 from .parameters import ReferenceArrays
@@ -18,13 +18,10 @@ CHUNK_NUMBERS = 2**22
 
 @dataclass(frozen=True)
 class BankSettings:
-    """What a filterbank is built from: resolved settings, sizes in samples, frequencies in Hz."""
+    """What a filterbank is built from: resolved settings, the window in samples."""
 
-    sample_rate: int
-    n_filters: int
+    span: FilterRange
     window: int
-    fmin: float
-    fmax: float
     init: str | Floats = "mel"
     n_fft: int | None = None
     sort_filters: bool = False
@@ -38,13 +35,12 @@ class BankSettings:
     def start_bands(self, n_fft: int) -> Bands:
         """Centres and widths to start from, the mel ones read off a matrix of ``n_fft`` bins as the reference does."""
         if isinstance(self.init, np.ndarray):
-            return row_bands(self.init, sample_rate=self.sample_rate)
-        span = {"n_filters": self.n_filters, "sample_rate": self.sample_rate, "fmin": self.fmin, "fmax": self.fmax}
+            return row_bands(self.init, sample_rate=self.span.sample_rate)
         if self.init == "random":
-            return random_bands(**span, generator=self.generator)
+            return random_bands(self.span, self.generator)
         if self.reads_matrix:
-            return matrix_bands(scale_matrix("mel", **span, n_fft=n_fft), sample_rate=self.sample_rate)
-        return scale_bands(self.init, **span)
+            return matrix_bands(scale_matrix("mel", self.span, n_fft=n_fft), sample_rate=self.span.sample_rate)
+        return scale_bands(self.init, self.span)
 
 
 class Filterbank(nn.Module):
@@ -57,10 +53,12 @@ class Filterbank(nn.Module):
     """
 
     energy_floor: float | None = 1e-5
+    equal_lengths = False
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__()
-        self.sample_rate, self.n_filters, self.kernel_size = settings.sample_rate, settings.n_filters, settings.window
+        self.sample_rate, self.n_filters = settings.span.sample_rate, settings.span.n_filters
+        self.kernel_size = settings.window
 
     def kernels(self) -> Tensor:
         """Impulse responses, (C, kernel_size)."""
@@ -71,11 +69,11 @@ class Filterbank(nn.Module):
         real, imaginary = filtered.chunk(2, dim=1)
         return real**2 + imaginary**2
 
-    def center_frequencies(self) -> NDArray[np.float64]:
-        """Centre of every filter in Hz, (F,)."""
+    def center_frequencies(self) -> NDArray[np.float64] | None:
+        """Centre of every filter in Hz, (F,); None where there is no such thing."""
         raise NotImplementedError
 
-    def bandwidths(self) -> NDArray[np.float64]:
+    def bandwidths(self) -> NDArray[np.float64] | None:
         """Full width at half maximum of every filter's power response in Hz, (F,)."""
         raise NotImplementedError
 
@@ -102,9 +100,7 @@ class Filterbank(nn.Module):
             left = pooling.left_padding(lengths)
             first, last = pooling.left_padding_range()
             last += n_times
-        placed = place_clips(
-            waveforms, lengths, left, start=first - before, stop=last - before + self.kernel_size - 1
-        )
+        placed = place_clips(waveforms, lengths, left, start=first - before, stop=last - before + self.kernel_size - 1)
         n_frames = pooling.n_frames(n_times)
         step = max(CHUNK_NUMBERS // (len(waveforms) * len(kernels) * hop), 1)
         pooled = []

@@ -4,24 +4,24 @@ import math
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..dsp.bands import Bands, distinct
 from ..dsp.kernels import gabor_kernels, sigma_limits
+from ..dsp.scales import Floats
 from .filterbank import BankSettings, Filterbank
 from .parameters import ReferenceArrays, assign
 from .spectrum import fitting_n_fft
 
 
-def gabor_start(settings: BankSettings) -> tuple[NDArray[np.float64], NDArray[np.float64], Bands]:
+def gabor_start(settings: BankSettings) -> tuple[Floats, Floats, Bands]:
     """Centres in radians per sample and sigmas in samples, unclipped, with the bands they come from: (F,), (F,)."""
 
-    def both(n_fft: int) -> tuple[NDArray[np.float64], NDArray[np.float64], Bands]:
+    def both(n_fft: int) -> tuple[Floats, Floats, Bands]:
         bands = settings.start_bands(n_fft)
-        center = 2.0 * np.pi / settings.sample_rate * bands.center
+        center = 2.0 * np.pi / settings.span.sample_rate * bands.center
         with np.errstate(divide="ignore"):
-            sigma = np.sqrt(np.log(2.0)) * settings.sample_rate / (np.pi * bands.bandwidth)
+            sigma = np.sqrt(np.log(2.0)) * settings.span.sample_rate / (np.pi * bands.bandwidth)
         return center, sigma, bands
 
     if not settings.reads_matrix:
@@ -87,14 +87,14 @@ class GaborBank(Filterbank):
         """Impulse responses, real parts above imaginary ones, (2F, kernel_size)."""
         return gabor_kernels(*self.ordered(), kernel_size=self.kernel_size)
 
-    def center_frequencies(self) -> NDArray[np.float64]:
+    def center_frequencies(self) -> Floats:
         """Centre of every filter in Hz, (F,)."""
-        center: NDArray[np.float64] = self.ordered()[0].detach().cpu().double().numpy()
+        center: Floats = self.ordered()[0].detach().cpu().double().numpy()
         return center * (self.sample_rate / (2.0 * np.pi))
 
-    def bandwidths(self) -> NDArray[np.float64]:
+    def bandwidths(self) -> Floats:
         """Full width at half maximum of every filter's power response in Hz, (F,)."""
-        sigma: NDArray[np.float64] = self.ordered()[1].detach().cpu().double().numpy()
+        sigma: Floats = self.ordered()[1].detach().cpu().double().numpy()
         return np.sqrt(np.log(2.0)) * self.sample_rate / (np.pi * sigma)
 
     def project_(self) -> None:

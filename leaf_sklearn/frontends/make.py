@@ -1,46 +1,28 @@
-"""Frontends by name: each preset names a filterbank, a pooling and a compression."""
+"""Frontends by name, with every setting checked."""
 
-from dataclasses import dataclass
+import inspect
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ..dsp.bands import FilterRange
 from ..dsp.scales import SCALES, Floats
 from .base import Frontend
-from .compression import PCEN, Compression, Log, Root
-from .filterbank import BankSettings, Filterbank
-from .gabor import GaborBank
+from .compression import COMPRESSIONS, PCEN, Compression
+from .filterbank import BankSettings
 from .mel import MelBank
 from .normalization import InstanceNorm, PreEmphasis
-from .pooling import POOLINGS, Pooling, StftFrames
+from .pooling import POOLINGS, Pooling
+from .presets import PRESETS, Preset
 
 FIXED_PCEN_FLOOR = 1e-6
 HIGHEST_SHARE = 0.4875
 SMALLEST_WINDOW = 4
 INITS = (*SCALES, "random")
-COMPRESSIONS = ("auto", "pcen", "log", "root", None)
 ALGORITHMS = ("auto", "direct", "fast")
-
-
-@dataclass(frozen=True)
-class Preset:
-    """One row of the paper's tables."""
-
-    filterbank: type[Filterbank]
-    pooling: str
-    compression: str
-    fmin: float = 60.0
-    fmax: float = 7800.0
-    pcen_floor: float = 1e-12
-
-
-PRESETS: dict[str, Preset] = {
-    "mel": Preset(MelBank, "stft", "log"),
-    "mel-pcen": Preset(MelBank, "stft", "pcen"),
-    "leaf": Preset(GaborBank, "gaussian", "pcen"),
-}
 
 
 def make_frontend(
@@ -68,7 +50,7 @@ def make_frontend(
     Parameters
     ----------
     name : str
-        A key of `PRESETS`.
+        "mel", "mel-pcen", "wavegram", "td-fbanks", "sincnet", "sincnet+" or "leaf".
     sample_rate : int
         In Hz.
     n_filters : int
@@ -87,22 +69,33 @@ def make_frontend(
     algorithm : {"auto", "direct", "fast"}
         How Gabor filters are computed.
     n_fft : int, optional
-        Bins of the Fourier transform behind mel filters and the Gabor start. None takes 512, or the next power of two at
-        which no two filters are alike and none is empty; 512 restores the reference's filters everywhere.
+        Size of the Fourier transform behind mel filters and the Gabor start. None takes 512, or the next power of two
+        at which no two filters are alike and none is empty; 512 restores the reference's filters everywhere.
     preemphasis, instance_norm, sort_filters : bool
         The reference's options: a learned first difference before, a normalisation over time after, channels in the
         order of their centres.
     learn_pcen : bool
         False holds PCEN at the reference's fixed values.
     generator : torch.Generator, optional
-        For ``init="random"``; None always draws the same.
+        For ``init="random"`` and Wavegram's weights; None always draws the same.
 
     Returns
     -------
     Frontend
         (B, N) waveforms to (B, F, T) features.
+
+    Raises
+    ------
+    ValueError
+        Where a setting is unknown or cannot be honoured by this frontend.
+
+    Examples
+    --------
+    >>> import torch
+    >>> leaf = make_frontend("leaf", n_filters=8)
+    >>> leaf(torch.zeros(2, 16000)).shape
+    torch.Size([2, 8, 100])
     """
-    preset = PRESETS[_one_of("frontend", name, PRESETS)]
     config: dict[str, Any] = {
         "name": name,
         "sample_rate": sample_rate,
@@ -114,31 +107,33 @@ def make_frontend(
         "init": init if isinstance(init, str) else np.asarray(init, dtype=np.float64).tolist(),
         "pooling": pooling,
         "compression": compression,
-        "algorithm": _one_of("algorithm", algorithm, ALGORITHMS),
+        "algorithm": algorithm,
         "n_fft": n_fft,
         "preemphasis": preemphasis,
         "instance_norm": instance_norm,
         "sort_filters": sort_filters,
         "learn_pcen": learn_pcen,
     }
+    preset = PRESETS[_one_of("frontend", name, PRESETS)]
+    _refuse_fixed(preset, config)
     window, hop = _sizes(sample_rate, window_ms, hop_ms)
     if n_filters < 1:
         raise ValueError(f"Got n_filters={n_filters}, expected at least 1.")
-    low, high = _range(preset, sample_rate, fmin, fmax)
     settings = BankSettings(
-        sample_rate=sample_rate,
-        n_filters=n_filters,
+        span=FilterRange(n_filters, sample_rate, *_range(preset, sample_rate, fmin, fmax)),
         window=window,
-        fmin=low,
-        fmax=high,
-        init=_init(init, n_filters, sample_rate),
+        init=_init(init, n_filters, sample_rate, fmin, fmax),
         n_fft=n_fft,
         sort_filters=sort_filters,
         generator=generator,
     )
+    if n_fft is not None and not (settings.reads_matrix or preset.filterbank is MelBank):
+        raise ValueError(f"Got n_fft={n_fft}, expected None: {name!r} reads it with init='mel' alone.")
+    pool = _pooling(preset, pooling)
+    _one_of("algorithm", algorithm, ALGORITHMS)
     return Frontend(
         preset.filterbank(settings),
-        _pooling(preset, pooling)(n_filters, window, hop),
+        pool(n_filters, window, hop),
         _compression(preset, compression, n_filters, learn_pcen),
         preemphasis=PreEmphasis() if preemphasis else None,
         instance_norm=InstanceNorm(n_filters) if instance_norm else None,
@@ -146,10 +141,19 @@ def make_frontend(
     )
 
 
-def _one_of(what: str, value: Any, choices: Any) -> Any:
-    if value not in choices:
+def _one_of(what: str, value: Any, choices: Iterable[Any]) -> Any:
+    if not isinstance(value, str | None) or value not in choices:
         raise ValueError(f"Got {what}={value!r}, expected one of {list(choices)}.")
     return value
+
+
+def _refuse_fixed(preset: Preset, config: dict[str, Any]) -> None:
+    """ValueError where an argument that this frontend cannot honour is off its default."""
+    defaults = inspect.signature(make_frontend).parameters
+    for key in preset.fixed:
+        value, default = config[key], defaults[key].default
+        if type(value) is list or value != default:
+            raise ValueError(f"Got {key}={value!r} with frontend={config['name']!r}, expected one of {[default]}.")
 
 
 def _sizes(sample_rate: int, window_ms: float, hop_ms: float) -> tuple[int, int]:
@@ -173,36 +177,36 @@ def _range(preset: Preset, sample_rate: int, fmin: float | None, fmax: float | N
     return low, high
 
 
-def _init(init: str | ArrayLike, n_filters: int, sample_rate: int) -> str | Floats:
-    """A name, or rows of (centre Hz, bandwidth Hz)."""
+def _init(
+    init: str | ArrayLike, n_filters: int, sample_rate: int, fmin: float | None, fmax: float | None
+) -> str | Floats:
+    """Check a start: a name, or rows of (centre Hz, bandwidth Hz)."""
     if isinstance(init, str):
         return str(_one_of("init", init, INITS))
     rows = np.asarray(init, dtype=np.float64)
     if rows.shape != (n_filters, 2):
         raise ValueError(f"Got init of shape {rows.shape}, expected one of {list(INITS)} or shape {(n_filters, 2)}.")
-    if not (np.isfinite(rows).all() and (rows >= 0).all() and (rows[:, 1] > 0).all()):
-        raise ValueError("Got init with values that are not finite, negative or of zero bandwidth.")
+    if fmin is not None or fmax is not None:
+        raise ValueError(f"Got fmin={fmin} and fmax={fmax} beside rows in init, expected None for both.")
+    if not (np.isfinite(rows).all() and (rows[:, 0] >= 0).all() and (rows[:, 1] > 0).all()):
+        raise ValueError("Got rows in init that are not finite, negative or of no bandwidth.")
     if rows[:, 0].max() > 0.5 * sample_rate:
         raise ValueError(f"Got a centre of {rows[:, 0].max()} Hz in init, expected at most {0.5 * sample_rate}.")
+    if len(np.unique(rows, axis=0)) < n_filters:
+        raise ValueError("Got the same row in init more than once.")
     return rows
 
 
 def _pooling(preset: Preset, pooling: str) -> type[Pooling]:
-    if preset.pooling == "stft":
-        _one_of("pooling", pooling, ("auto",))
-        return StftFrames
     _one_of("pooling", pooling, ("auto", *POOLINGS))
-    return POOLINGS[preset.pooling if pooling == "auto" else pooling]
+    return preset.pooling if pooling == "auto" else POOLINGS[pooling]
 
 
 def _compression(preset: Preset, compression: str | None, n_filters: int, learn_pcen: bool) -> Compression:
-    _one_of("compression", compression, COMPRESSIONS)
-    chosen = preset.compression if compression == "auto" else compression
-    if chosen == "pcen":
-        floor = preset.pcen_floor if learn_pcen else FIXED_PCEN_FLOOR
-        return PCEN(n_filters, floor=floor, learned=learn_pcen)
+    _one_of("compression", compression, ("auto", *COMPRESSIONS))
+    chosen = preset.compression if compression == "auto" else COMPRESSIONS[compression]
+    if chosen is PCEN:
+        return PCEN(n_filters, floor=preset.pcen_floor if learn_pcen else FIXED_PCEN_FLOOR, learned=learn_pcen)
     if not learn_pcen:
-        raise ValueError(f"Got learn_pcen=False with compression {chosen!r}, expected 'pcen'.")
-    if chosen == "root":
-        return Root(n_filters)
-    return Log() if chosen == "log" else Compression()
+        raise ValueError(f"Got learn_pcen=False with compression={compression!r}, expected 'pcen'.")
+    return chosen(n_filters)

@@ -6,27 +6,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..dsp.bands import band_matrix, distinct, scale_matrix
-from ..dsp.framing import place_clips
+from ..dsp.framing import multiply_rows, place_clips
 from ..dsp.kernels import hann_window
 from .filterbank import CHUNK_NUMBERS, BankSettings, Filterbank
 from .parameters import ReferenceArrays
 from .pooling import Pooling
-from .spectrum import fitting_n_fft
+from .spectrum import fitting_n_fft, half_width
 
 
 def _matrix(settings: BankSettings, n_fft: int) -> NDArray[np.float64]:
     """Triangular weights on the bins of one transform size, (F, n_fft // 2 + 1)."""
-    rate = settings.sample_rate
     if isinstance(settings.init, str) and settings.init != "random":
-        return scale_matrix(
-            settings.init,
-            n_filters=settings.n_filters,
-            sample_rate=rate,
-            fmin=settings.fmin,
-            fmax=settings.fmax,
-            n_fft=n_fft,
-        )
-    return band_matrix(settings.start_bands(n_fft), sample_rate=rate, n_fft=n_fft)
+        return scale_matrix(settings.init, settings.span, n_fft=n_fft)
+    return band_matrix(settings.start_bands(n_fft), sample_rate=settings.span.sample_rate, n_fft=n_fft)
 
 
 class MelBank(Filterbank):
@@ -68,11 +60,11 @@ class MelBank(Filterbank):
 
     def _spectral(self, frames: Tensor) -> Tensor:
         """Mel energies of frames: (B, T, window) -> (B, T, F)."""
-        spectrum = torch.fft.rfft(frames * self.taper, n=self.n_fft)
-        rows = (spectrum.real**2 + spectrum.imag**2).flatten(0, 1)
-        # A lone row takes another code path in a matrix product, which rounds differently.
-        padded = torch.cat([rows, torch.zeros_like(rows)]) if len(rows) == 1 else rows
-        return (padded @ self.matrix)[: len(rows)].unflatten(0, frames.shape[:2])
+        # In float32 the transform's rounding is all that quiet bins of a pure tone hold; MPS has no other type.
+        precise = torch.float32 if frames.device.type == "mps" else torch.float64
+        spectrum = torch.fft.rfft((frames * self.taper).to(precise), n=self.n_fft)
+        power = (spectrum.real**2 + spectrum.imag**2).to(frames.dtype)
+        return multiply_rows(power.flatten(0, 1), self.matrix).reshape(*frames.shape[:2], -1)
 
     def center_frequencies(self) -> NDArray[np.float64]:
         """Bin of the largest weight of every filter in Hz, (F,)."""
@@ -87,15 +79,3 @@ class MelBank(Filterbank):
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``mel_matrix`` (n_fft // 2 + 1, F)."""
         params.fill(self, "matrix", "mel_matrix")
-
-
-def half_width(response: NDArray[np.float64]) -> float:
-    """Width of a peak at half its height, in bins, with linear interpolation: (J,) -> float."""
-    top, half = int(response.argmax()), 0.5 * response.max()
-    low = np.flatnonzero(response[: top + 1] < half)
-    high = top + np.flatnonzero(response[top:] < half)
-    left = low[-1] + (half - response[low[-1]]) / (response[low[-1] + 1] - response[low[-1]]) if len(low) else 0.0
-    right = len(response) - 1.0
-    if len(high):
-        right = high[0] - (half - response[high[0]]) / (response[high[0] - 1] - response[high[0]])
-    return float(right - left)

@@ -42,6 +42,12 @@ class ReferenceArrays:
             raise ValueError(f"The parameters lack {key!r}; they still hold {sorted(self._left)}.")
         return np.asarray(self._left.pop(key))
 
+    def first(self) -> str:
+        """Name of the first array that is left, in alphabetical order; ValueError where none is."""
+        if not self._left:
+            raise ValueError("The parameters are fewer than this frontend has.")
+        return min(self._left)
+
     def fill(self, module: nn.Module, name: str, key: str, layout: Callable[[Array], Array] | None = None) -> None:
         """Write an array into a module's parameter or buffer; ValueError where the shapes differ."""
         value = self.take(key)

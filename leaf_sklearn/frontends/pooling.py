@@ -42,7 +42,7 @@ class Pooling(nn.Module):
     @overload
     def left_padding(self, lengths: Tensor) -> Tensor: ...
     def left_padding(self, lengths: int | Tensor) -> int | Tensor:
-        """Samples of padding before clips of these lengths."""
+        """Count the samples of padding before clips of these lengths."""
         return left_padding(lengths, kernel_size=self.kernel_size, hop=self.hop, padding=self.padding)
 
     def left_padding_range(self) -> tuple[int, int]:

@@ -1,0 +1,148 @@
+"""Wavegram: a convolutional network on the waveform (Kong et al. 2019), as the reference builds it."""
+
+from typing import overload
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .compression import Compression
+from .filterbank import BankSettings, Filterbank
+from .parameters import Array, ReferenceArrays
+from .pooling import Pooling
+
+STEM = 64
+STEM_SIZE, STEM_HOP = 11, 5
+BLOCKS = (64, 128, 128)
+SHRINK = 4
+LAST_SHRINK = 2
+STEPS_A_FRAME = SHRINK ** len(BLOCKS)
+HOP = STEM_HOP * STEPS_A_FRAME * LAST_SHRINK
+RECEPTIVE_FIELD = 2556
+NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
+
+
+class ConvNorm(nn.Module):
+    """Convolution over time without bias, batch norm and ReLU: (B, C, T) -> (B, D, T).
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Output channels, input channels, taps over time and, for the two-dimensional ones, taps over frequency.
+    dilation : int
+        Between taps.
+    generator : torch.Generator
+        Draws the start (Glorot's uniform).
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, shape: tuple[int, ...], *, dilation: int = 1, generator: torch.Generator) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(nn.init.xavier_uniform_(torch.empty(shape), generator=generator))
+        self.scale = nn.Parameter(torch.ones(shape[0]))
+        self.shift = nn.Parameter(torch.zeros(shape[0]))
+        self.register_buffer("mean", torch.zeros(shape[0]))
+        self.register_buffer("variance", torch.ones(shape[0]))
+        self.dilation = dilation
+
+    def forward(self, x: Tensor, stride: int = 1) -> Tensor:
+        """Convolve, pad with zeros where the stride is 1, normalise and rectify."""
+        # The map is one bin high: of a kernel over frequency only the middle column meets it.
+        weight = self.weight if self.weight.dim() == 3 else self.weight[..., self.weight.shape[-1] // 2]
+        padding = self.dilation * (weight.shape[-1] // 2) if stride == 1 else 0
+        x = F.conv1d(x, weight, stride=stride, padding=padding, dilation=self.dilation)
+        # One number a channel has no variance to learn from.
+        batch = self.training and x.shape[0] * x.shape[2] > 1
+        return F.relu(F.batch_norm(x, self.mean, self.variance, self.scale, self.shift, batch, NORM_MOMENTUM, NORM_EPS))
+
+    def load_reference(self, params: ReferenceArrays) -> None:
+        """Take five arrays in the reference's order."""
+        params.fill(self, "weight", params.first(), _output_first)
+        for name in ("scale", "shift", "mean", "variance"):
+            params.fill(self, name, params.first())
+
+
+class WavegramFrames(Pooling):
+    """Frames of the network: one each 640 samples."""
+
+    def __init__(self, n_filters: int, kernel_size: int, hop: int) -> None:
+        super().__init__(n_filters, RECEPTIVE_FIELD, HOP)
+
+    @overload
+    def n_frames(self, lengths: int) -> int: ...
+    @overload
+    def n_frames(self, lengths: Tensor) -> Tensor: ...
+    def n_frames(self, lengths: int | Tensor) -> int | Tensor:
+        """Frames of clips of these lengths in samples, at least one."""
+        steps = (lengths + STEM_HOP - 1) // STEM_HOP // STEPS_A_FRAME
+        frames = (steps + LAST_SHRINK - 1) // LAST_SHRINK
+        return frames.clamp(min=1) if isinstance(frames, Tensor) else max(frames, 1)
+
+
+class WavegramBank(Filterbank):
+    """Strided convolution, three blocks of dilated ones, and two on the resulting map.
+
+    Parameters
+    ----------
+    settings : BankSettings
+        ``n_filters`` is the width of the last two convolutions; the generator draws the weights.
+    """
+
+    energy_floor = None
+    equal_lengths = True
+
+    def __init__(self, settings: BankSettings) -> None:
+        super().__init__(settings)
+        generator = settings.generator or torch.Generator().manual_seed(0)
+        layers = [ConvNorm((STEM, 1, STEM_SIZE), generator=generator)]
+        width = STEM
+        for block in BLOCKS:
+            layers.append(ConvNorm((block, width, 3), generator=generator))
+            layers.append(ConvNorm((block, block, 3), dilation=2, generator=generator))
+            width = block
+        layers.append(ConvNorm((settings.span.n_filters, width, 3, 3), generator=generator))
+        layers.append(ConvNorm((settings.span.n_filters, settings.span.n_filters, 3, 3), generator=generator))
+        self.layers = nn.ModuleList(layers)
+
+    def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
+        """Run the network on clips of one length: (B, N) -> (B, F, T); ``lengths`` is ignored."""
+        n_clips, n_times = waveforms.shape
+        if n_clips == 1 and not self.training:
+            # A lone row takes another code path in a convolution, which rounds differently.
+            waveforms = waveforms.expand(2, -1)
+        missing = max(STEM_HOP * (STEPS_A_FRAME - 1) + 1 - n_times, 0)
+        n_times += missing
+        steps = (n_times + STEM_HOP - 1) // STEM_HOP
+        padding = max((steps - 1) * STEM_HOP + STEM_SIZE - n_times, 0)
+        x = F.pad(waveforms, (padding // 2, missing + padding - padding // 2))[:, None]
+        stem, *others = self.layers
+        x = stem(x, STEM_HOP)
+        for first, second in zip(others[0:-2:2], others[1:-2:2], strict=True):
+            x = F.max_pool1d(second(first(x)), SHRINK)
+        for layer in others[-2:]:
+            x = layer(x)
+        return F.avg_pool1d(x, LAST_SHRINK, ceil_mode=True)[:n_clips]
+
+    def center_frequencies(self) -> None:
+        """None: the channels are no filters."""
+
+    def bandwidths(self) -> None:
+        """None: the channels are no filters."""
+
+    def load_reference(self, params: ReferenceArrays) -> None:
+        """Take the weights ``wNN|name`` in the reference's order."""
+        for layer in self.layers:
+            assert isinstance(layer, ConvNorm)
+            layer.load_reference(params)
+
+
+class NoCompression(Compression):
+    """Features that are no energies stay as they are."""
+
+    scalable = False
+
+
+def _output_first(kernel: Array) -> Array:
+    return kernel.transpose(kernel.ndim - 1, kernel.ndim - 2, *range(kernel.ndim - 2))
