@@ -6,6 +6,8 @@ import pytest
 import torch
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# tensors in tests are small, and equal numbers are promised at an equal number of threads
+torch.set_num_threads(1)
 
 
 def pytest_collection_modifyitems(items):
