@@ -149,7 +149,11 @@ class AudioTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         elif reset:
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
-        return as_clips(X, sample_rate=self.sample_rate, input_sample_rate=self.input_sample_rate), dtype
+        clips = as_clips(X, sample_rate=self.sample_rate, input_sample_rate=self.input_sample_rate)
+        if reset and clips.kind != "files":
+            for place in range(len(clips)):
+                clips.read(place)  # raises for a clip that no mini-batch might draw
+        return clips, dtype
 
     def _frames(self, clips: Clips) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (B, F, T) and frames a clip (B,), batch by batch, on the device."""

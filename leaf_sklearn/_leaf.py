@@ -62,12 +62,13 @@ class LeafTransformer(AudioTransformer):
         Functionals of the frames, all frames one after the other (clips of one length only), or the encoder's
         embedding of the clip. May be changed after fit.
     encoder : {"cnn", "linear", "cnn14", "efficientnet_b0"} or callable, default="cnn"
-        What stands between features and loss in fit. A callable takes n_filters and returns an nn.Module from (B, F, T) to (B, E).
+        What stands between features and loss in fit. A callable takes ``n_filters`` and returns an
+        nn.Module from (B, F, T) to (B, E).
     recipe : {"default", "paper"}, default="default"
         "default": energies divided by the channel's mean, PCEN started where a cross-validation likes it, a learning
         rate for each kind of parameter, one cycle of it. "paper": the reference's start and Adam at 1e-4.
     compression_search : bool, default=True
-        Whether the default recipe picks PCEN's start by cross-validation on the training clips; False takes a fixed one.
+        Whether the default recipe picks PCEN's start by cross-validation on the training clips; False: a fixed one.
     max_steps : int, default=480
         Mini-batches to train on.
     batch_size : int, default=32

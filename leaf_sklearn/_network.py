@@ -5,6 +5,7 @@ from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import skip_init
 
 from ._functionals import summarize
 from ._state import arrays_to_module, module_to_arrays
@@ -22,7 +23,7 @@ class StatisticsHead(nn.Module):
         super().__init__()
         self.norm = BatchNorm(len(STATISTICS) * n_filters)
         self.dropout = Dropout(dropout)
-        self.linear = nn.Linear(len(STATISTICS) * n_filters, n_outputs)
+        self.linear = skip_init(nn.Linear, len(STATISTICS) * n_filters, n_outputs)
 
     def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
         statistics = summarize(features, n_frames, STATISTICS, floor=VARIANCE_FLOOR)
@@ -42,7 +43,7 @@ class EncoderHead(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.dropout = Dropout(dropout)
-        self.linear = nn.Linear(encoder.n_outputs, n_outputs)
+        self.linear = skip_init(nn.Linear, encoder.n_outputs, n_outputs)
 
     def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
         embedded: Tensor = self.encoder(features, n_frames)
@@ -72,6 +73,8 @@ class Network(nn.Module):
         super().__init__()
         self.settings = {"encoder": encoder, "n_outputs": n_outputs, "statistics": statistics}
         self.frontend = frontend
+        if generator is None:  # weights will be loaded
+            generator = torch.Generator().manual_seed(0)
         heads: list[StatisticsHead | EncoderHead] = []
         if encoder == "linear" or (encoder is not None and statistics):
             heads.append(StatisticsHead(frontend.n_filters, n_outputs))

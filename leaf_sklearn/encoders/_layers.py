@@ -58,7 +58,7 @@ class Dropout(nn.Module):
         return values * (draw >= self.rate) / (1 - self.rate)
 
 
-def init_weights(module: nn.Module, generator: torch.Generator | None) -> None:
+def init_weights(module: nn.Module, generator: torch.Generator) -> None:
     """Kaiming-uniform weights and zero biases for every convolution and linear layer, from the generator."""
     for layer in module.modules():
         if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d):

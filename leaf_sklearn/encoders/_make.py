@@ -45,7 +45,8 @@ def make_encoder(
     n_filters : int
         Channels F of the features.
     generator : torch.Generator, optional
-        Source of the initial weights of the encoders of this package, and of the seed under which a callable runs.
+        Source of the initial weights of the encoders of this package, and of the seed under which a callable runs; None
+        always gives the same.
 
     Returns
     -------
@@ -55,6 +56,8 @@ def make_encoder(
     build = ENCODERS.get(encoder) if isinstance(encoder, str) else encoder
     if build is None or not callable(build):
         raise ValueError(f"Got encoder={encoder!r}, expected one of {['linear', *ENCODERS]} or a callable.")
+    if generator is None:
+        generator = torch.Generator().manual_seed(0)
     seed = int(torch.randint(2**31, (), generator=generator))
     with _BUILDING, torch.random.fork_rng(devices=[]):
         torch.random.default_generator.manual_seed(seed)

@@ -1,0 +1,90 @@
+import pytest
+import torch
+from torch import nn
+
+from leaf_sklearn.encoders import CNN, ENCODERS, BatchNorm, Dropout, make_encoder
+
+
+def features(n_clips=3, n_filters=6, n_frames=20, seed=0):
+    return torch.randn(n_clips, n_filters, n_frames, generator=torch.Generator().manual_seed(seed))
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_one_vector_a_clip_whatever_the_padding(name):
+    encoder = make_encoder(name, n_filters=6, generator=torch.Generator().manual_seed(0)).eval()
+    values, n_frames = features(), torch.tensor([20, 7, 1])
+    with torch.no_grad():
+        together = encoder(values, n_frames)
+        alone = [encoder(values[row : row + 1, :, :n], torch.tensor([n])) for row, n in enumerate(n_frames.tolist())]
+    assert together.shape == (3, encoder.n_outputs)
+    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-6)
+
+
+def test_weights_come_from_the_generator_and_leave_torch_s_own_alone():
+    before = torch.random.get_rng_state()
+    first, second = (make_encoder("cnn", n_filters=4, generator=torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    for one, other in zip(first.parameters(), second.parameters(), strict=True):
+        assert torch.equal(one, other)
+    different = make_encoder("cnn", n_filters=4, generator=torch.Generator().manual_seed(8))
+    assert not torch.equal(first.network.first.weight, different.network.first.weight)
+
+
+def test_a_callable_is_an_encoder():
+    encoder = make_encoder(
+        lambda n: nn.Sequential(nn.AdaptiveAvgPool1d(2), nn.Flatten(), nn.Linear(2 * n, 5)), n_filters=6
+    )
+    assert encoder.n_outputs == 5
+    assert encoder(features(), torch.tensor([20, 20, 20])).shape == (3, 5)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "error", "message"),
+    [
+        ("resnet", ValueError, "expected one of .*'linear', 'cnn'"),
+        (lambda n: 3, TypeError, "returned int"),
+        (lambda n: nn.Conv1d(n, 4, 3), ValueError, r"expected \(2, E\)"),
+    ],
+)
+def test_what_is_no_encoder_is_refused(encoder, error, message):
+    with pytest.raises(error, match=message):
+        make_encoder(encoder, n_filters=6)
+
+
+def test_batch_norm_leaves_padding_out():
+    norm = BatchNorm(6)
+    values, n_frames = features(), torch.tensor([20, 7, 1])
+    padded = values.clone()
+    for row, n in enumerate(n_frames):
+        padded[row, :, n:] = 1e4
+    normed = norm(padded, n_frames)
+    valid = torch.cat([normed[row, :, :n] for row, n in enumerate(n_frames)], 1)
+    torch.testing.assert_close(valid.mean(1), torch.zeros(6), atol=1e-5, rtol=0)
+    torch.testing.assert_close(valid.var(1, correction=0), torch.ones(6), atol=1e-3, rtol=0)
+
+
+def test_batch_norm_equals_torch_s_without_padding():
+    ours, theirs = BatchNorm(6), nn.BatchNorm1d(6)
+    values, n_frames = features(), torch.tensor([20, 20, 20])
+    torch.testing.assert_close(ours(values, n_frames), theirs(values))
+    torch.testing.assert_close(ours.mean, theirs.running_mean)
+
+
+def test_dropout_draws_from_its_generator():
+    layer = Dropout(0.4)
+    values = torch.ones(200, 50)
+    layer.generator = torch.Generator().manual_seed(0)
+    first = layer(values)
+    layer.generator = torch.Generator().manual_seed(0)
+    assert torch.equal(first, layer(values))
+    assert (first == 0).double().mean() == pytest.approx(0.4, abs=0.02)
+    assert first.mean() == pytest.approx(1.0, abs=0.03)
+    assert torch.equal(layer.eval()(values), values)
+
+
+def test_padded_frames_change_nothing_in_the_gradient():
+    encoder = CNN(6)
+    values = features().requires_grad_()
+    encoder(values, torch.tensor([20, 7, 3])).sum().backward()
+    assert (values.grad[1, :, 7:] == 0).all() and (values.grad[2, :, 3:] == 0).all()
+    assert (values.grad[0] != 0).any()

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import DataConversionWarning
+
+from leaf_sklearn._targets import (
+    MISSING,
+    MultiLabel,
+    MultiTask,
+    Regression,
+    SingleLabel,
+    as_targets_array,
+    check_groups,
+    check_weights,
+    make_targets,
+)
+
+
+@pytest.mark.parametrize(
+    ("y", "kind"),
+    [
+        (["a", "b", "a"], SingleLabel),
+        ([1, 2, 3], SingleLabel),
+        ([-1, 1, 1], SingleLabel),
+        ([1.0, 2.0, 1.0], SingleLabel),
+        ([True, False, True], SingleLabel),
+        ([0.5, 1.25, 3.0], Regression),
+        ([[0.5, 1.0], [1.5, 2.0], [0.0, 1.0]], Regression),
+        ([[0, 1], [1, 1], [0, 0]], MultiLabel),
+        ([[0, 3], [1, -1], [-1, 4]], MultiTask),
+        ([[0.0, np.nan], [1.0, 5.0], [np.nan, 6.0]], MultiTask),
+        (np.array([["a", None], ["b", "x"], [None, "y"]], dtype=object), MultiTask),
+    ],
+)
+def test_y_decides_the_kind(y, kind):
+    assert isinstance(make_targets(as_targets_array(y, 3)), kind)
+
+
+def test_minus_one_is_a_class_where_there_is_one_column():
+    targets = make_targets(np.array([-1, 1, 1, -1]))
+    assert targets.classes.tolist() == [-1, 1]
+    assert targets.values.tolist() == [0, 1, 1, 0]
+
+
+def test_missing_labels_are_left_out_of_the_loss():
+    targets = make_targets(np.array([[0, 5], [1, -1], [-1, 7]]))
+    outputs = torch.randn(3, 4, requires_grad=True)
+    targets.losses(outputs, torch.from_numpy(targets.values)).sum().backward()
+    assert (outputs.grad[1, 2:] == 0).all() and (outputs.grad[2, :2] == 0).all()
+    assert (outputs.grad[0] != 0).all()
+    assert targets.values.tolist() == [[0, 0], [1, MISSING], [MISSING, 1]]
+
+
+def test_tasks_get_equal_shares_of_the_draws():
+    y = np.full((12, 2), -1)
+    y[:10, 0] = np.arange(10) % 2
+    y[10:, 1] = [0, 1]
+    targets = make_targets(y)
+    odds = targets.sampling(targets.values)
+    assert odds[:10].sum() == pytest.approx(odds[10:].sum())
+
+
+def test_class_weight_scales_the_loss():
+    y = np.array([0, 0, 0, 1])
+    outputs, values = torch.zeros(4, 2), torch.from_numpy(y)
+    plain = make_targets(y).losses(outputs, values)
+    balanced = make_targets(y, "balanced").losses(outputs, values)
+    torch.testing.assert_close(balanced / plain, torch.tensor([2 / 3, 2 / 3, 2 / 3, 2.0]))
+    by_name = make_targets(np.array(["a", "a", "a", "b"]), {"b": 5.0}).losses(outputs, values)
+    torch.testing.assert_close(by_name / plain, torch.tensor([1.0, 1.0, 1.0, 5.0]))
+
+
+def test_regression_targets_are_standardised():
+    targets = make_targets(np.array([10.5, 20.25, 30.75]))
+    assert targets.values.mean() == pytest.approx(0, abs=1e-6) and targets.values.std() == pytest.approx(1, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([0, 1], "X has 3 clips and y has 2 entries"),
+        ([1, 1, 1], "one class"),
+        ([0.0, np.nan, 1.0], "NaN"),
+        (["a", None, "b"], "NaN or None at entry 1"),
+        ([0.5, np.inf, 1.0], "infinity"),
+        ([1j, 2j, 3j], "Complex"),
+        ([[0, -1], [1, -1], [-1, -1]], "one class"),
+        ([[0, 1], [1, 0], [-1, -1]], "no label in any column for clip 2"),
+        ([[[1]], [[2]], [[3]]], "3 dimensions"),
+    ],
+)
+def test_unusable_y_is_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        make_targets(as_targets_array(np.array(y, dtype=object) if None in y else y, 3))
+
+
+@pytest.mark.parametrize(
+    ("y", "class_weight"),
+    [([0, 1, 1], "heavy"), ([0, 1, 1], {7: 2.0}), ([0.5, 1.5, 2.0], "balanced"), ([[0, 1], [1, 1], [0, 0]], {0: 2.0})],
+)
+def test_a_class_weight_that_does_not_fit_is_refused(y, class_weight):
+    with pytest.raises(ValueError, match=r"class_weight|classes"):
+        make_targets(np.array(y), class_weight)
+
+
+def test_validation_targets_must_hold_known_classes():
+    targets = make_targets(np.array(["a", "b", "c"]))
+    assert targets.encode(np.array(["c", "a"])).tolist() == [2, 0]
+    with pytest.raises(ValueError, match="'z'"):
+        targets.encode(np.array(["a", "z"]))
+
+
+def test_a_column_vector_warns_as_in_scikit_learn():
+    with pytest.warns(DataConversionWarning):
+        assert as_targets_array([[1], [2]], 2).shape == (2,)
+
+
+def test_weights_are_scaled_to_a_mean_of_one():
+    np.testing.assert_allclose(check_weights([1, 3], 2), [0.5, 1.5])
+    for weights in ([0, 0], [1, -1], [1], [[1], [1]], [np.nan, 1]):
+        with pytest.raises(ValueError, match=r"(?i)weight"):
+            check_weights(weights, 2)
+
+
+def test_groups_need_an_entry_a_clip():
+    assert check_groups(["a", "b"], 2).tolist() == ["a", "b"]
+    with pytest.raises(ValueError, match="X has 3 clips and groups has 2 entries"):
+        check_groups([1, 2], 3)

@@ -1,0 +1,158 @@
+import numpy as np
+import pytest
+import torch
+from torch.nn.utils import parametrize
+
+from leaf_sklearn._network import Network
+from leaf_sklearn._recipe import PARAMETRISATIONS, one_cycle, parametrise, plain_state
+from leaf_sklearn._split import hold_out
+from leaf_sklearn._start import ALPHAS, FIXED, SHAPES, Energies, search_start, set_start, why_not_search
+from leaf_sklearn._targets import make_targets
+from leaf_sklearn._training import draw_batches, round_sizes
+from leaf_sklearn.frontends import make_frontend
+
+
+def leaf(**settings):
+    return make_frontend("leaf", sample_rate=4000, n_filters=6, **settings)
+
+
+@pytest.mark.parametrize("name", ["leaf", "mel-pcen", "mel"])
+@pytest.mark.parametrize("y", [[0, 1, 2], [[0, 1], [1, 1], [0, 0]], [[0, 1], [1, 0], [2, -1]], [0.5, 1.5, 2.25]])
+def test_forward_and_backward_run_on_the_meta_device(name, y):
+    """A tensor made on the wrong device meets one on meta and raises: no GPU is needed to see it."""
+    targets = make_targets(np.array(y))
+    frontend = make_frontend(name, sample_rate=4000, n_filters=6, algorithm="direct")
+    network = Network(frontend, "cnn", targets.n_outputs, statistics=True).to("meta")
+    waveforms = torch.zeros(3, 900, device="meta", requires_grad=True)
+    lengths = torch.tensor([900, 500, 30], device="meta")
+    values = torch.from_numpy(targets.values).to("meta")
+    outputs = network(waveforms, lengths)
+    loss = torch.stack([targets.losses(output, values, smoothing=0.05) for output in outputs]).sum(0).mean()
+    loss.backward()
+    assert loss.device.type == "meta" and waveforms.grad.device.type == "meta"
+    assert targets.scores(outputs[0], values).device.type == "meta"
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_the_parametrisation_starts_at_zero_and_changes_no_value():
+    frontend = leaf()
+    set_start(frontend, FIXED)
+    before = {name: value.clone() for name, value in frontend.state_dict().items()}
+    parametrise(frontend)
+    trainable = dict(frontend.named_parameters())
+    assert len(trainable) == len(PARAMETRISATIONS) == 7
+    for name, theta in trainable.items():
+        torch.testing.assert_close(theta, torch.zeros_like(theta), rtol=0, atol=1e-5, msg=name)
+    after = dict(plain_state(frontend))
+    assert after.keys() == before.keys()
+    for name, value in before.items():
+        torch.testing.assert_close(after[name], value, rtol=1e-5, atol=1e-7, msg=name)
+
+
+@pytest.mark.parametrize("shift", [-3.0, 3.0])
+def test_parametrised_values_stay_in_their_ranges(shift):
+    frontend = leaf()
+    set_start(frontend, FIXED)
+    parametrise(frontend)
+    with torch.no_grad():
+        for theta in frontend.parameters():
+            theta.add_(shift)
+    pcen = frontend.compression
+    assert (pcen.delta > 0).all() and (pcen.root > 0).all()
+    for value in (pcen.alpha, pcen.smooth):
+        assert ((value > 0) & (value < 1)).all()
+    assert (frontend.filterbank.center >= 0).all() and (frontend.filterbank.center <= torch.pi).all()
+    waveforms = torch.randn(2, 800, generator=torch.Generator().manual_seed(0))
+    assert frontend(waveforms).isfinite().all()
+
+
+def test_a_centre_moves_by_one_spacing_on_the_mel_scale():
+    frontend = leaf()
+    hertz = frontend.center_frequencies()
+    parametrise(frontend)
+    bank = frontend.filterbank
+    with torch.no_grad():
+        bank.parametrizations.raw_center.original.add_(1.0)
+    moved = frontend.center_frequencies()
+    mel = np.log1p(hertz / 700)
+    np.testing.assert_allclose(np.log1p(moved / 700) - mel, (mel.max() - mel.min()) / 5, rtol=1e-4)
+    assert parametrize.is_parametrized(bank)
+
+
+def test_one_cycle_rises_then_falls():
+    rates = np.array([one_cycle(step, 480) for step in range(480)])
+    assert rates.argmax() == 120 and rates.max() == pytest.approx(1.0)
+    assert rates[0] == pytest.approx(0.04) and rates[-1] < 1e-4
+    assert (np.diff(rates[:120]) > 0).all() and (np.diff(rates[121:]) < 0).all()
+    for n_steps in (1, 2, 4, 5):
+        assert all(0 < one_cycle(step, n_steps) <= 1 for step in range(n_steps))
+
+
+@pytest.mark.parametrize("max_steps", [1, 7, 16, 100, 480])
+def test_rounds_add_up_to_the_budget(max_steps):
+    sizes = round_sizes(max_steps)
+    assert sum(sizes) == max_steps and len(sizes) == min(16, max_steps)
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_every_epoch_sees_every_clip_once():
+    draws = draw_batches(np.ones(10), 4, np.random.default_rng(0))
+    drawn = np.concatenate([next(draws) for _ in range(5)])
+    assert np.bincount(drawn, minlength=10).tolist() == [2] * 10
+
+
+def test_weighted_draws_follow_the_odds():
+    draws = draw_batches(np.array([1.0, 3.0, 0.0]), 400, np.random.default_rng(0))
+    share = np.bincount(next(draws), minlength=3) / 400
+    np.testing.assert_allclose(share, [0.25, 0.75, 0.0], atol=0.06)
+
+
+def test_groups_are_held_out_whole():
+    y, groups = np.arange(40) % 2, np.arange(40) // 4
+    train, held_out, why = hold_out(make_targets(y), groups, 0.2, seed=0)
+    assert why is None and len(held_out) == 8
+    assert not set(groups[train]) & set(groups[held_out])
+
+
+def test_a_split_without_groups_is_stratified():
+    y = np.repeat([0, 1, 2], [60, 30, 10])
+    train, held_out, _ = hold_out(make_targets(y), None, 0.1, seed=0)
+    assert np.bincount(y[held_out]).tolist() == [6, 3, 1]
+    assert sorted([*train, *held_out]) == list(range(100))
+
+
+def test_a_split_that_takes_a_class_away_is_not_made():
+    y, groups = np.array([0] * 6 + [1] * 6), np.array([0] * 6 + [1] * 6)
+    train, held_out, why = hold_out(make_targets(y), groups, 0.1, seed=0)
+    assert held_out is None and len(train) == 12 and "class" in why
+
+
+def test_the_search_finds_the_start_that_tells_the_classes_apart():
+    """Classes differ in level alone: a gain control that erases it (alpha near 1) cannot win."""
+    frontend = leaf()
+    rng = np.random.default_rng(0)
+    labels = np.arange(40) % 2
+    levels = np.where(labels, 4.0, 1.0)[:, None, None]
+    energies = torch.from_numpy((levels * rng.gamma(2.0, 1.0, (40, 6, 30))).astype(np.float32))
+    batches = [(energies, torch.full((40,), 30))]
+    start, score = search_start(frontend, Energies(np.arange(40), batches), labels, None, seed=0)
+    assert score > 0.95 and start["alpha"] < 0.8
+    assert start["alpha"] in ALPHAS and (start["delta"], start["root"]) in SHAPES
+
+
+def test_reasons_not_to_search():
+    y = make_targets(np.array([0] * 10 + [1] * 3))
+    assert why_not_search(None, np.arange(3), None) == "no y was given"
+    assert "3 clips, fewer than 4" in why_not_search(y, np.arange(13), None)
+    plenty = make_targets(np.arange(16) % 2)
+    assert why_not_search(plenty, np.arange(16), None) is None
+    assert "fewer than 4 groups" in why_not_search(plenty, np.arange(16), np.arange(16) % 3)
+    assert "regression" in why_not_search(make_targets(np.linspace(0, 1.5, 16)), np.arange(16), None)
+
+
+def test_channel_means_weigh_every_frame_alike():
+    values = torch.zeros(2, 1, 4)
+    values[0, 0, :] = 1.0
+    values[1, 0, 0] = 6.0
+    means = Energies(np.arange(2), [(values, torch.tensor([4, 1]))]).channel_means()
+    torch.testing.assert_close(means, torch.tensor([2.0], dtype=torch.float64))
