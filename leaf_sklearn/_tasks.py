@@ -1,0 +1,197 @@
+"""What is compared on: clips with labels, and how they are split into training and test clips."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold
+from sklearn.utils import Bunch
+from sklearn.utils.multiclass import type_of_target
+
+from ._targets import MISSING
+from .datasets import load_audio_files
+
+DEFAULT_FOLDS = 5
+SPLITS = ("train", "valid", "test")
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Task:
+    """Labelled clips and their splits.
+
+    Attributes
+    ----------
+    X : list or ndarray
+        The clips, as the transformers take them.
+    y : ndarray of shape (n_clips,) or (n_clips, n_labels)
+        One label a clip, or an indicator matrix.
+    groups : ndarray of shape (n_clips,) or None
+        Clips of one group are in one fold.
+    folds : list of (train, test)
+        Indices of the clips.
+    fingerprint : str
+        Changes with the clips, the labels, the groups and the splits.
+    """
+
+    name: str
+    X: Any
+    y: NDArray[Any]
+    groups: NDArray[Any] | None
+    folds: list[tuple[Indices, Indices]]
+    fingerprint: str
+
+
+def as_tasks(data: Any, *, cv: int | None = None, label: str | None = None) -> list[Task]:
+    """Take one or several data sets as tasks.
+
+    Parameters
+    ----------
+    data : path, Bunch, tuple, or a list of paths or mapping of names to any of these
+        A path is read by ``load_audio_files``; a Bunch has its fields; a tuple is ``(X, y[, groups[, split]])``.
+    cv : int or None
+        Folds; None takes the data's own split where it has one, otherwise 5 folds or as many as the smallest class has
+        clips.
+    label : str or None
+        The column with the labels, where paths lead to CSV files.
+    """
+    if isinstance(data, Bunch | tuple):
+        named = {"data": data}
+    elif isinstance(data, str | os.PathLike):
+        named = {task_name(data, label): data}
+    elif isinstance(data, Mapping):
+        named = dict(data)
+    else:
+        names = [task_name(path, label) for path in data]
+        if len(set(names)) < len(names):
+            raise ValueError(f"Got data sets of equal names, {names}; rename the folders or pass a mapping.")
+        named = dict(zip(names, data, strict=True))
+    if not named:
+        raise ValueError("Got no data set, expected at least one.")
+    return [_as_task(name, part, cv, label) for name, part in named.items()]
+
+
+def task_name(path: str | os.PathLike[str], label: str | None) -> str:
+    """Name a data set: its folder, with the CSV's name where that says more, and the column of labels."""
+    place = Path(os.path.abspath(path))
+    name = place.name
+    if place.suffix.lower() in (".csv", ".tsv"):
+        name = place.parent.name if place.stem == "metadata" else f"{place.parent.name}/{place.stem}"
+    return name if label is None else f"{name}:{label}"
+
+
+def load_data(path: str | os.PathLike[str], label: str | None = None) -> Bunch:
+    """Read a data set by ``load_audio_files``; a column of labels is refused where folders give the labels."""
+    if label is None:
+        return load_audio_files(path)
+    if os.path.isdir(path) and not os.path.isfile(os.path.join(path, "metadata.csv")):
+        raise ValueError(f"Got label={label!r}, but {os.fspath(path)} has no metadata.csv: its folders are the labels.")
+    return load_audio_files(path, label=label)
+
+
+def take(X: Any, indices: Indices) -> Any:
+    """Clips at these positions, of a list or an array."""
+    return [X[index] for index in indices] if isinstance(X, list) else X[indices]
+
+
+def join_tasks(tasks: Sequence[Task], fold: int = 0) -> tuple[list[Any], NDArray[np.int64], NDArray[Any] | None]:
+    """Put the training clips of several tasks together, for one frontend that serves all of them.
+
+    Returns
+    -------
+    X : list
+        The clips, task by task.
+    y : ndarray of shape (n_clips, n_tasks), int64
+        A column a task: the number of the class, -1 for the clips of other tasks.
+    groups : ndarray of shape (n_clips,) or None
+        The groups, made distinct by the name of the task; None where no task has any.
+    """
+    several = [task.name for task in tasks if task.y.ndim > 1]
+    if several:
+        raise ValueError(f"Tasks with several labels a clip cannot be trained together with others: {several}.")
+    if len({_holds_paths(task.X) for task in tasks}) > 1:
+        raise ValueError("Some tasks hold audio files and some arrays; tasks that are joined must hold one kind.")
+    X: list[Any] = []
+    y = np.full((sum(len(task.folds[fold][0]) for task in tasks), len(tasks)), MISSING, dtype=np.int64)
+    groups: list[str] = []
+    for column, task in enumerate(tasks):
+        train = task.folds[fold][0]
+        y[len(X) : len(X) + len(train), column] = np.unique(task.y[train], return_inverse=True)[1]
+        X += list(take(task.X, train))
+        members = train if task.groups is None else task.groups[train]
+        groups += [f"{column}:{member}" for member in members]
+    has_groups = any(task.groups is not None for task in tasks)
+    return X, y, np.array(groups) if has_groups else None
+
+
+def _as_task(name: str, data: Any, cv: int | None, label: str | None) -> Task:
+    if isinstance(data, str | os.PathLike):
+        data = load_data(data, label)
+    if isinstance(data, tuple):
+        X, y, groups, split = (*data, None, None, None)[:4] if 2 <= len(data) <= 4 else (None,) * 4
+        names = None
+    else:
+        X, y, groups, split = (data.get(key) for key in ("filenames", "target", "groups", "split"))
+        names = data.get("target_names")
+    if X is None or y is None:
+        raise ValueError(f"{name}: expected a path, a Bunch of load_audio_files or a tuple (X, y[, groups[, split]]).")
+    X = X.to_numpy() if hasattr(X, "to_numpy") else X if isinstance(X, np.ndarray) else list(X)
+    y = np.asarray(y)
+    groups, split = (None if values is None else np.asarray(values) for values in (groups, split))
+    for what, values in (("labels", y), ("groups", groups), ("split entries", split)):
+        if values is not None and len(values) != len(X):
+            raise ValueError(f"{name}: {len(X)} clips and {len(values)} {what}.")
+    kind = type_of_target(y)
+    if kind not in ("binary", "multiclass", "multilabel-indicator"):
+        raise ValueError(f"{name}: expected one class a clip or an indicator matrix of labels, got a {kind} target.")
+    if kind != "multilabel-indicator":
+        y = y.ravel()
+        if len(np.unique(y)) < 2:
+            raise ValueError(f"{name}: all clips are of one class; a comparison needs at least two.")
+    fingerprint = joblib.hash((_describe(X), y, groups, split, None if names is None else list(names)))[:12]
+    return Task(name, X, y, groups, _folds(name, y, groups, split, cv), fingerprint)
+
+
+def _folds(
+    name: str, y: NDArray[Any], groups: NDArray[Any] | None, split: NDArray[Any] | None, cv: int | None
+) -> list[tuple[Indices, Indices]]:
+    if cv is None and split is not None:
+        unknown = sorted(set(split.tolist()) - set(SPLITS), key=str)
+        test = split == "test"
+        if unknown or test.all() or not test.any():
+            found = sorted(set(split.tolist()), key=str)
+            raise ValueError(f"{name}: split holds {found}, expected 'train' (and 'valid') and 'test'; or give cv.")
+        return [(np.flatnonzero(~test), np.flatnonzero(test))]
+    n_units = len(y) if groups is None else len(np.unique(groups))
+    if cv is None:
+        smallest = np.unique(y, return_counts=True)[1].min() if y.ndim == 1 else n_units
+        cv = int(min(DEFAULT_FOLDS, smallest, n_units))
+    if not 2 <= cv <= n_units:
+        raise ValueError(
+            f"{name}: {cv} folds of {n_units} {'clips' if groups is None else 'groups'}; a cross-validation needs 2 "
+            "folds or more, at most one a clip or group, and 2 clips of each class."
+        )
+    kinds: dict[tuple[bool, bool], Any] = {
+        (False, False): StratifiedKFold,
+        (False, True): StratifiedGroupKFold,
+        (True, False): KFold,
+        (True, True): GroupKFold,
+    }
+    splitter = kinds[y.ndim > 1, groups is not None](cv, shuffle=True, random_state=0)
+    return list(splitter.split(np.zeros(len(y)), y, groups))
+
+
+def _holds_paths(X: Any) -> bool:
+    return isinstance(X[0], str | os.PathLike)
+
+
+def _describe(X: Any) -> Any:
+    """Tell clips from others: by the contents of arrays, by names and sizes of files."""
+    if not _holds_paths(X):
+        return X
+    return [(os.path.basename(path), os.stat(path).st_size) for path in X]

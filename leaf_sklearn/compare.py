@@ -1,0 +1,205 @@
+"""Frontends x classifiers x tasks x seeds -> a table that grows as results arrive."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from joblib import Parallel, delayed, parallel_config
+from sklearn.base import BaseEstimator
+
+from . import __version__
+from ._files import replacing
+from ._jobs import CLASSIFIERS, DETERMINISTIC, Frontend, Job, named_frontends, run_job
+from ._plots import plot_comparison
+from ._results import OWN, Key, ResultsFile, Row, dump_settings
+from ._tables import Line, summarize_rows, to_markdown
+from ._tasks import Task, as_tasks
+
+Progress = Callable[[int, int, Row | None], None]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The results of :func:`compare`.
+
+    Attributes
+    ----------
+    rows : list of Row
+        One a task, frontend, classifier, seed and fold; those that were in ``out`` before come first.
+    """
+
+    rows: list[Row]
+    frontends: Sequence[str] = field(default=(), repr=False)
+
+    def summary(self) -> list[Line]:
+        """Means, spreads and intervals, one line a task, frontend and classifier."""
+        return summarize_rows(self.rows, self.frontends, list(CLASSIFIERS))
+
+    def to_markdown(self) -> str:
+        """Return the summary as tables in Markdown."""
+        return to_markdown(self.summary())
+
+
+def compare(
+    data: Any,
+    *,
+    frontends: Sequence[str] | Mapping[str, BaseEstimator] = ("mel", "leaf"),
+    classifiers: Sequence[str] = ("logreg", "svc"),
+    seeds: int | Sequence[int] = 3,
+    cv: int | None = None,
+    label: str | None = None,
+    multitask: bool = False,
+    transformer_params: Mapping[str, Any] | None = None,
+    n_jobs: int | None = 1,
+    out: str | os.PathLike[str] | None = None,
+    keep_models: bool = False,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Score every frontend with every classifier, on clips that none of them was fitted on.
+
+    Features are made once for each frontend, seed and fold, and shared by the classifiers. What does not depend on the
+    seed is not repeated: "mel" has one fit a fold, and runs for several seeds only with "forest".
+
+    Parameters
+    ----------
+    data : path, Bunch, tuple, or a list of paths or mapping of names to any of these
+        A folder of class folders or a CSV, as in :func:`~leaf_sklearn.datasets.load_audio_files`; what that function
+        returns; or ``(X, y[, groups[, split]])``. Several data sets are compared one after the other.
+    frontends : sequence of {"mel", "leaf", "mel-pcen", "td-fbanks", ...} or mapping of names to transformers
+        "mel" is a `MelTransformer`, any other name a `LeafTransformer` of this frontend.
+    classifiers : sequence of {"logreg", "svc", "knn", "forest"}
+        On standardised features; one a label where clips have several.
+    seeds : int or sequence of int
+        Number of seeds, or the seeds: the ``random_state`` of transformers and forests.
+    cv : int or None
+        Folds, stratified and by groups where there are any. None takes the data's own split (train and valid against
+        test) where it has one, otherwise 5 folds, fewer where a class is smaller.
+    label : str or None
+        The column that holds the labels, where paths lead to tables.
+    multitask : bool
+        Whether one frontend is trained on the training clips of all data sets at once.
+    transformer_params : mapping or None
+        Parameters of the named frontends, such as ``{"n_filters": 64, "max_steps": 240}``. Those that `MelTransformer`
+        does not have are for the others.
+    n_jobs : int or None
+        Processes (joblib's loky), one torch thread each; a job is one frontend, seed and fold.
+    out : path or None
+        Folder for results.csv, which gets every row as it arrives, results.md and comparison.png. Rows found there
+        are not computed again; if they were made from other settings or data, a ValueError says so.
+    keep_models : bool
+        Whether fitted transformers are written into the folder "models" in ``out``, as joblib files.
+    progress : callable or None
+        Called as ``progress(n_done, n_rows, row)`` at the start, with row None, and for every new row.
+
+    Returns
+    -------
+    Comparison
+        Its ``rows``, ``summary()`` and ``to_markdown()``.
+
+    Examples
+    --------
+    >>> from leaf_sklearn.compare import compare
+    >>> from leaf_sklearn.datasets import make_audio_classification
+    >>> data = make_audio_classification(n_clips=40, duration_s=0.2, random_state=0)
+    >>> result = compare(data, frontends=["mel"], classifiers=["logreg", "knn"], cv=2)
+    >>> [(line.classifier, line.n_runs) for line in result.summary()]
+    [('logreg', 2), ('knn', 2)]
+    """
+    chosen = named_frontends(frontends, transformer_params or {})
+    if unknown := [name for name in classifiers if name not in CLASSIFIERS]:
+        raise ValueError(f"Got classifiers {unknown}, expected some of {list(CLASSIFIERS)}.")
+    numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    if not (chosen and classifiers and numbers):
+        raise ValueError("A comparison needs at least one frontend, one classifier and one seed.")
+    tasks = as_tasks(data, cv=cv, label=label)
+    together = [tasks] if multitask else [[task] for task in tasks]
+    if multitask and len({len(task.folds) for task in tasks}) > 1:
+        raise ValueError("The tasks have different numbers of folds; give cv to train them together.")
+    if keep_models and out is None:
+        raise ValueError("keep_models needs a folder: give out.")
+    common = {"version": __version__, "cv": cv, "multitask": [task.name for task in tasks] if multitask else None}
+    settings = {
+        name: dump_settings({**common, **dict(transformer_params or {}), OWN: frontend.described})
+        for name, frontend in chosen.items()
+    }
+    folder = None if out is None else Path(out)
+    if folder is not None:
+        (folder / "models" if keep_models else folder).mkdir(parents=True, exist_ok=True)
+    file = None if folder is None else ResultsFile(folder / "results.csv")
+    rows = [] if file is None else file.read()
+    if file is not None:
+        file.check(rows, settings, {task.name: task.fingerprint for task in tasks})
+    result = Comparison(rows, list(chosen))
+    models = folder / "models" if folder is not None and keep_models else None
+    jobs = list(_jobs(together, chosen, list(classifiers), numbers, settings, {row.key for row in rows}, models))
+    n_new = sum(len(job.wanted) for job in jobs)
+    n_rows = n_new + len(rows)
+    if progress is not None:
+        progress(len(rows), n_rows, None)
+    try:
+        for new in _run(jobs, n_jobs):
+            for row in new:
+                if file is not None:
+                    file.append([row])
+                rows.append(row)
+                if progress is not None:
+                    progress(len(rows), n_rows, row)
+            if folder is not None:
+                _write_table(result, folder)
+    finally:
+        if folder is not None and rows:
+            _write_table(result, folder)
+            _draw(result, folder)
+    return result
+
+
+def _jobs(
+    together: Sequence[Sequence[Task]],
+    frontends: Mapping[str, Frontend],
+    classifiers: Sequence[str],
+    seeds: Sequence[int],
+    settings: Mapping[str, str],
+    done: set[Key],
+    models: Path | None,
+) -> Iterator[Job]:
+    """List what is left to do: one job a group of tasks, frontend, seed and fold."""
+    for tasks in together:
+        for frontend in frontends.values():
+            for seed in seeds if frontend.is_seeded else seeds[:1]:
+                for fold in range(len(tasks[0].folds)):
+                    wanted = []
+                    for task in tasks:
+                        for classifier in classifiers:
+                            repeats = not frontend.is_seeded and classifier not in DETERMINISTIC
+                            for each in seeds if repeats else [seed]:
+                                if (task.name, frontend.name, classifier, each, fold) not in done:
+                                    wanted.append((task.name, classifier, each))
+                    if wanted:
+                        yield Job(list(tasks), frontend, seed, fold, wanted, settings[frontend.name], models)
+
+
+def _run(jobs: Sequence[Job], n_jobs: int | None) -> Iterator[list[Row]]:
+    """Rows of each job, as they are finished."""
+    if n_jobs == 1 or len(jobs) == 1:
+        yield from map(run_job, jobs)
+        return
+    with parallel_config(backend="loky", inner_max_num_threads=1):
+        finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(run_job)(job) for job in jobs)
+        with closing(finished):
+            yield from finished
+
+
+def _write_table(result: Comparison, folder: Path) -> None:
+    with replacing(folder / "results.md") as temporary:
+        temporary.write_text(result.to_markdown(), encoding="utf-8")
+
+
+def _draw(result: Comparison, folder: Path) -> None:
+    try:
+        plot_comparison(result.summary(), folder / "comparison.png")
+    except ImportError as error:
+        warnings.warn(f"{folder / 'comparison.png'} is left out. {error}", stacklevel=3)

@@ -1,0 +1,335 @@
+"""Comparisons: what is scored on what, that nothing is done twice, and that nothing is lost."""
+
+import dataclasses
+import sys
+from collections import Counter
+from typing import ClassVar
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import accuracy_score, balanced_accuracy_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
+
+from leaf_sklearn import LeafTransformer, MelTransformer
+from leaf_sklearn import _jobs as jobs
+from leaf_sklearn._tasks import as_tasks, join_tasks, task_name
+from leaf_sklearn.compare import compare
+from leaf_sklearn.datasets import make_audio_classification
+
+RATE = 4000
+TINY = {"sample_rate": RATE, "n_filters": 4, "max_steps": 2, "compression_search": False, "device": "cpu"}
+
+
+def clips(n_clips=24, n_classes=2, seed=0):
+    return make_audio_classification(n_clips, n_classes=n_classes, sample_rate=RATE, duration_s=0.1, random_state=seed)
+
+
+def halves(n_clips):
+    return np.where(np.arange(n_clips) % 2, "test", "train")
+
+
+class Loud(TransformerMixin, BaseEstimator):
+    """Mean and spread of a clip, and a record of every fit."""
+
+    fits: ClassVar[Counter] = Counter()
+
+    def fit(self, X, y=None):
+        Loud.fits[type(self).__name__] += 1
+        return self
+
+    def transform(self, X):
+        return np.column_stack([np.mean(X, 1), np.std(X, 1)])
+
+
+class SeededLoud(Loud):
+    def __init__(self, random_state=None):
+        self.random_state = random_state
+
+
+@pytest.fixture
+def loud():
+    Loud.fits.clear()
+    return {"fixed": Loud(), "seeded": SeededLoud()}
+
+
+def scores_of(rows):
+    """Everything about the rows but their times, in one order."""
+    plain = [dataclasses.replace(row, fit_seconds=0.0, transform_seconds=0.0) for row in rows]
+    return sorted(plain, key=lambda row: row.key)
+
+
+def test_scores_are_those_of_a_pipeline():
+    X, y = clips(40, 4)
+    split = halves(40)
+    result = compare((X, y, None, split), frontends=["mel"], classifiers=["logreg"], transformer_params=TINY)
+    (row,) = result.rows
+    model = make_pipeline(
+        MelTransformer(sample_rate=RATE, n_filters=4), StandardScaler(), LogisticRegression(max_iter=5000)
+    )
+    predicted = model.fit(X[::2], y[::2]).predict(X[1::2])
+    assert row.accuracy == accuracy_score(y[1::2], predicted)
+    assert row.balanced_accuracy == pytest.approx(balanced_accuracy_score(y[1::2], predicted))
+    assert (row.n_train, row.n_test, row.n_features) == (20, 20, 12)
+    assert row.mean_average_precision is None
+
+
+def test_what_does_not_depend_on_the_seed_is_done_once(loud, monkeypatch):
+    monkeypatch.setitem(jobs.CLASSIFIERS, "forest", RandomForestClassifier(3))
+    X, y = clips()
+    classifiers = ["logreg", "knn", "forest"]
+    result = compare((X, y), frontends=loud, classifiers=classifiers, seeds=[3, 5], cv=2)
+    assert Loud.fits == {"Loud": 2, "SeededLoud": 4}
+    found = Counter((row.frontend, row.classifier, row.seed) for row in result.rows)
+    expected = [("fixed", "logreg", 3), ("fixed", "knn", 3), ("fixed", "forest", 3), ("fixed", "forest", 5)]
+    expected += [("seeded", classifier, seed) for classifier in classifiers for seed in (3, 5)]
+    assert found == dict.fromkeys(expected, 2)
+
+
+def test_mel_is_deterministic_and_leaf_seeded():
+    data = (*clips(), None, halves(24))
+    first, second = (compare(data, seeds=2, classifiers=["logreg"], transformer_params=TINY).rows for _ in range(2))
+    assert [(row.frontend, row.seed) for row in first] == [("mel", 0), ("leaf", 0), ("leaf", 1)]
+    assert scores_of(first) == scores_of(second)
+    assert first[0].n_features == 12
+
+
+@pytest.mark.slow
+def test_processes_change_nothing():
+    data = (*clips(), None, halves(24))
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        alone, shared = (
+            compare(data, seeds=2, classifiers=["svc"], transformer_params=TINY, n_jobs=n_jobs).rows
+            for n_jobs in (1, 2)
+        )
+    finally:
+        torch.set_num_threads(n_threads)
+    assert scores_of(alone) == scores_of(shared)
+
+
+class Flaky(LogisticRegression):
+    """Breaks at the fifth fit."""
+
+    n_fits = 0
+
+    def fit(self, X, y):
+        Flaky.n_fits += 1
+        if Flaky.n_fits == 5:
+            raise KeyboardInterrupt
+        return super().fit(X, y)
+
+
+def test_goes_on_after_an_interruption(tmp_path, loud, monkeypatch):
+    monkeypatch.setitem(jobs.CLASSIFIERS, "logreg", Flaky())
+    monkeypatch.setattr(Flaky, "n_fits", 0)
+    options = {"frontends": loud, "classifiers": ["knn", "logreg"], "seeds": 2, "cv": 3}
+    with pytest.raises(KeyboardInterrupt):
+        compare(clips(), out=tmp_path, **options)
+    kept = (tmp_path / "results.csv").read_text()
+    assert kept.count("\n") == 1 + 8  # the heading and two rows of each of four jobs
+    assert "seeded" in (tmp_path / "results.md").read_text()
+    Loud.fits.clear()
+    events = []
+    result = compare(clips(), out=tmp_path, progress=lambda *event: events.append(event), **options)
+    assert sum(Loud.fits.values()) == 9 - 4
+    assert events[0] == (8, 18, None)
+    assert [event[0] for event in events[1:]] == list(range(9, 19))
+    assert (tmp_path / "results.csv").read_text().startswith(kept)
+    assert max(Counter(row.key for row in result.rows).values()) == 1
+    assert scores_of(result.rows) == scores_of(compare(clips(), **options).rows)
+    again = compare(clips(), out=tmp_path, **options)
+    assert sum(Loud.fits.values()) == 5 + 9
+    assert again.rows == result.rows  # also after the way through the file
+
+
+def test_more_classifiers_are_added(tmp_path, loud):
+    options = {"frontends": loud, "seeds": 1, "out": tmp_path, "data": (*clips(), None, halves(24))}
+    compare(classifiers=["knn"], **options)
+    Loud.fits.clear()
+    result = compare(classifiers=["knn", "svc"], **options)
+    assert [row.classifier for row in result.rows] == ["knn", "knn", "svc", "svc"]
+    assert sum(Loud.fits.values()) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"transformer_params": {**TINY, "n_filters": 5}}, r"other settings: n_filters=4 \(now 5\)"),
+        ({"cv": 4}, r"cv=3 \(now 4\)"),
+        ({"data": clips(seed=1)}, "other clips or labels of data"),
+    ],
+)
+def test_other_settings_and_data_are_refused(tmp_path, change, message):
+    options = {"data": clips(), "frontends": ["mel"], "cv": 3, "transformer_params": TINY, "out": tmp_path}
+    compare(**options)
+    before = (tmp_path / "results.csv").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        compare(**{**options, **change})
+    with pytest.raises(ValueError, match=message):
+        compare(**{**options, **change, "frontends": ["leaf"]})
+    assert (tmp_path / "results.csv").read_bytes() == before
+
+
+def test_a_transformer_may_not_change_under_its_name(tmp_path):
+    options = {"data": clips(), "classifiers": ["knn"], "cv": 2, "out": tmp_path}
+    compare(frontends={"a": MelTransformer(sample_rate=RATE, n_filters=4)}, **options)
+    compare(frontends={"b": MelTransformer(sample_rate=RATE, n_filters=5)}, **options)
+    with pytest.raises(ValueError, match="estimator='MelTransformer"):
+        compare(frontends={"a": MelTransformer(sample_rate=RATE, n_filters=5)}, **options)
+
+
+def test_several_data_sets_and_models_that_are_kept(tmp_path):
+    data = {"one": (*clips(seed=0), None, halves(24)), "two": (*clips(20, seed=1), None, halves(20))}
+    result = compare(data, classifiers=["knn"], seeds=1, transformer_params=TINY, out=tmp_path, keep_models=True)
+    assert [(row.task, row.frontend) for row in result.rows] == [(t, f) for t in data for f in ("mel", "leaf")]
+    model = joblib.load(tmp_path / "models" / "one-leaf-seed0-fold0.joblib")
+    fresh = LeafTransformer(random_state=0, **TINY).fit(data["one"][0][::2], data["one"][1][::2])
+    np.testing.assert_array_equal(model.transform(data["one"][0]), fresh.transform(data["one"][0]))
+
+
+def test_several_labels_a_clip():
+    X, y = clips(40, 4)
+    labels = np.column_stack([y == 0, y == 1, y < 2, np.zeros(40)]).astype(int)
+    result = compare((X, labels), frontends=["mel"], classifiers=["logreg", "knn"], cv=2, transformer_params=TINY)
+    for row in result.rows:
+        assert row.accuracy is None
+        assert 0 < row.mean_average_precision <= 1
+        assert 0 < row.auc <= 1
+    assert "mAP" in result.to_markdown()
+
+
+def test_joined_tasks():
+    first, second = clips(seed=0), clips(12, 3, seed=1)
+    names = np.array(["high", "low"])[first[1]]
+    groups = np.arange(12) // 2
+    tasks = as_tasks({"a": (first[0], names, None, halves(24)), "b": (*second, groups, halves(12))})
+    X, y, members = join_tasks(tasks)
+    assert y.shape == (12 + 6, 2)
+    np.testing.assert_array_equal(y[:12], np.column_stack([first[1][::2], np.full(12, -1)]))
+    np.testing.assert_array_equal(y[12:], np.column_stack([np.full(6, -1), second[1][::2]]))
+    np.testing.assert_array_equal(X[13], second[0][2])
+    assert len(set(members)) == 12 + 6
+    assert set(members[:12]).isdisjoint(members[12:])
+
+
+def test_one_frontend_for_several_tasks(tmp_path):
+    data = {"a": (*clips(seed=0), None, halves(24)), "b": (*clips(18, 3, seed=1), None, halves(18))}
+    options = {"classifiers": ["logreg", "knn"], "seeds": 1, "transformer_params": TINY, "out": tmp_path}
+    result = compare(data, multitask=True, keep_models=True, **options)
+    assert Counter((row.task, row.frontend) for row in result.rows) == dict.fromkeys(
+        [(task, frontend) for task in "ab" for frontend in ("mel", "leaf")], 2
+    )
+    model = joblib.load(tmp_path / "models" / "a+b-leaf-seed0-fold0.joblib")
+    assert [len(classes) for classes in model.classes_] == [2, 3]
+    with pytest.raises(ValueError, match="multitask="):
+        compare(data, **options)
+
+
+def test_tasks_that_cannot_be_joined():
+    X, y = clips()
+    single, several = (X, y, None, halves(24)), (X, np.column_stack([y, 1 - y]), None, halves(24))
+    with pytest.raises(ValueError, match=r"several labels a clip .*\['b'\]"):
+        compare({"a": single, "b": several}, multitask=True, transformer_params=TINY)
+    with pytest.raises(ValueError, match="different numbers of folds"):
+        compare({"a": single, "b": (X, y)}, multitask=True, transformer_params=TINY)
+
+
+def test_folds():
+    X, y = clips(30, 3)
+    groups = np.arange(30) // 3
+    (task,) = as_tasks((X, y, groups), cv=4)
+    assert sorted(np.concatenate([test for _, test in task.folds])) == list(range(30))
+    for train, test in task.folds:
+        assert set(groups[train]).isdisjoint(groups[test])
+        assert set(train).isdisjoint(test)
+    assert len(as_tasks((X, y))[0].folds) == 5
+    assert len(as_tasks((X[:9], np.repeat([0, 1, 2], 3)))[0].folds) == 3
+    (own,) = as_tasks(Bunch(filenames=X, target=y, groups=None, split=np.array(["train", "valid", "test"] * 10)))
+    np.testing.assert_array_equal(own.folds[0][1], np.arange(2, 30, 3))
+    assert len(own.folds[0][0]) == 20
+    several = as_tasks((X, np.column_stack([y == 0, y == 1]).astype(int), groups), cv=3)[0]
+    assert len(several.folds) == 3
+
+
+def test_fingerprint_follows_clips_labels_groups_and_split(tmp_path):
+    X, y = clips()
+    base = as_tasks((X, y))[0].fingerprint
+    other_y, other_X = y.copy(), X.copy()
+    other_y[0] = 1 - y[0]
+    other_X[3, 7] += 1
+    variants = [(X, other_y), (other_X, y), (X, y, np.arange(24)), (X, y, None, halves(24))]
+    prints = {base, *(as_tasks(data)[0].fingerprint for data in variants)}
+    assert len(prints) == 5
+    assert as_tasks((X.copy(), y.copy()))[0].fingerprint == base
+    for place in ("a", "b"):
+        (tmp_path / place).mkdir()
+        for number in range(4):
+            (tmp_path / place / f"{number}.wav").write_bytes(b"x" * (number + 5))
+    files = {place: [str(tmp_path / place / f"{number}.wav") for number in range(4)] for place in "ab"}
+    moved = [as_tasks((files[place], [0, 1, 0, 1]))[0].fingerprint for place in "ab"]
+    assert moved[0] == moved[1]
+    (tmp_path / "b" / "2.wav").write_bytes(b"y")
+    assert as_tasks((files["b"], [0, 1, 0, 1]))[0].fingerprint != moved[0]
+
+
+def test_names_of_tasks():
+    assert task_name("data/birds/", None) == "birds"
+    assert task_name("data/birds/metadata.csv", None) == "birds"
+    assert task_name("data/notes/metadata_pitch.csv", None) == "notes/metadata_pitch"
+    assert task_name("data/notes", "pitch") == "notes:pitch"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"frontends": ["leef"]}, r"Got frontend='leef', expected one of \['mel', "),
+        ({"frontends": "leaf"}, "expected a list of names"),
+        ({"frontends": []}, "at least one frontend"),
+        ({"classifiers": ["svm"]}, r"Got classifiers \['svm'\], expected some of \['logreg', "),
+        ({"seeds": 0}, "one seed"),
+        (
+            {"transformer_params": {"n_filter": 4}},
+            r"Got transformer_params \['n_filter'\], expected some of \['sample_rate', ",
+        ),
+        ({"frontends": {"mel": MelTransformer()}, "transformer_params": TINY}, "are for named frontends"),
+        ({"cv": 25}, "25 folds of 24 clips"),
+        ({"cv": 1}, "1 folds of 24 clips"),
+        ({"data": (clips()[0], np.zeros(24))}, "all clips are of one class"),
+        ({"data": (clips()[0], np.linspace(0, 1, 24))}, "continuous target"),
+        ({"data": (clips()[0], np.zeros(23))}, "24 clips and 23 labels"),
+        ({"data": (*clips(), None, ["train"] * 24)}, r"split holds \['train'\]"),
+        ({"data": (*clips(), None, ["train", "dev"] * 12)}, r"split holds \['dev', 'train'\]"),
+        ({"data": []}, "no data set"),
+        ({"keep_models": True}, "keep_models needs a folder"),
+    ],
+)
+def test_what_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        compare(**{"data": clips(), **change})
+
+
+def test_rows_that_arrived_are_there_after_ctrl_c(tmp_path, loud):
+    def stop(n_done, n_rows, row):
+        if n_done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(clips(), frontends=loud, classifiers=["knn", "svc"], cv=3, out=tmp_path, progress=stop)
+    assert (tmp_path / "results.csv").read_text().count("\n") == 3
+    assert "| svc" in (tmp_path / "results.md").read_text()
+    assert (tmp_path / "comparison.png").exists()
+
+
+def test_without_matplotlib_only_the_picture_is_missing(tmp_path, loud, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.warns(UserWarning, match=r"comparison.png is left out.*pip install 'leaf-sklearn\[plot\]'"):
+        compare(clips(), frontends=loud, classifiers=["knn"], cv=2, out=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.md"]
