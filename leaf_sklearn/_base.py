@@ -158,11 +158,16 @@ class AudioTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def _frames(self, clips: Clips) -> Iterator[tuple[Tensor, Tensor]]:
         """Features (B, F, T) and frames a clip (B,), batch by batch, on the device."""
         device = resolve_device(self.device)
-        network = self._network if device.type == "cpu" else _copy_to(self._network, device)
-        equal_lengths = network.frontend.equal_lengths
-        for _, waveforms, lengths in clips.batches(BATCH_SIZE, equal_lengths=equal_lengths):
+        network = self._network_on(device)
+        for _, waveforms, lengths in clips.batches(BATCH_SIZE, equal_lengths=network.equal_lengths):
             with torch.inference_mode():
                 yield network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+
+    def _network_on(self, device: torch.device) -> Network:
+        """Return the fitted network, or a copy of it on another device: fitted state stays on the CPU."""
+        if device.type == "cpu":
+            return self._network
+        return Network.from_state(self._network.to_state()).to(device)
 
     def _reduce(self, features: Tensor, n_frames: Tensor) -> NDArray[Any]:
         """One row a clip: (B, F, T), (B,) -> (B, n_features)."""
@@ -225,7 +230,3 @@ def _is_list_of_clips(X: Any) -> bool:
     if len(shape) == 1:
         return hasattr(X, "to_numpy") or getattr(X.dtype, "kind", "") in "OUST"
     return False
-
-
-def _copy_to(network: Network, device: torch.device) -> Network:
-    return Network.from_state(network.to_state()).to(device)

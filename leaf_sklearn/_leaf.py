@@ -12,6 +12,7 @@ from sklearn.utils import Tags, check_random_state
 from torch import nn
 
 from ._base import AudioTransformer, unchanged_on_error
+from ._checks import as_targets_array, check_groups, check_weights
 from ._clips import Clips
 from ._device import resolve_device
 from ._functionals import check_functionals
@@ -20,7 +21,7 @@ from ._recipe import RECIPES
 from ._sklearn import Interval, StrOptions, fit_context
 from ._split import hold_out
 from ._start import start_frontend
-from ._targets import ClassWeight, Targets, as_targets_array, check_groups, check_weights, make_targets
+from ._targets import ClassWeight, Targets, make_targets
 from ._training import Labelled, Training, describe, round_sizes
 from .frontends import Frontend, make_frontend
 
@@ -97,6 +98,8 @@ class LeafTransformer(AudioTransformer):
         Where fit saw a data frame whose columns have string names.
     classes_ : ndarray, list of ndarray or None
         Classes of y, a list of them where y has several columns, None for regression and without y.
+    task_ : {"classification", "multilabel", "multitask", "regression"} or None
+        What y asked for.
     frontend_ : torch.nn.Module
         The trained frontend, from waveforms (B, N) to features (B, F, T).
     center_frequencies_, bandwidths_ : ndarray of shape (n_filters,)
@@ -298,6 +301,7 @@ class LeafTransformer(AudioTransformer):
             **initial,
             "classes_": None if targets is None else targets.classes,
             "n_parameters_": sum(p.numel() for p in frontend.parameters() if p.requires_grad),
+            "task_": None if targets is None else targets.kind,
             "device_": str(device),
             "history_": history,
             "n_iter_": 0,

@@ -87,6 +87,17 @@ class Network(nn.Module):
         self.heads = nn.ModuleList(heads)
 
     @property
+    def equal_lengths(self) -> bool:
+        """Whether the clips of a batch must have one length."""
+        masks = all(head.encoder.takes_lengths for head in self.heads if isinstance(head, EncoderHead))
+        return self.frontend.equal_lengths or not masks
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs of each head."""
+        return int(self.settings["n_outputs"])  # type: ignore[call-overload]
+
+    @property
     def n_embedded(self) -> int:
         """Length of what ``embed`` gives for a clip."""
         return int(self.heads[-1].linear.in_features)  # type: ignore[union-attr, arg-type]
@@ -119,5 +130,5 @@ class Network(nn.Module):
 def set_generator(network: nn.Module, generator: torch.Generator | None) -> None:
     """Let every dropout of the network draw from one generator."""
     for module in network.modules():
-        if isinstance(module, Dropout):
+        if isinstance(module, Dropout | Encoder):
             module.generator = generator

@@ -50,6 +50,12 @@ RECIPES = {
     ),
 }
 
+
+def crop_length(recipe: str, crop_ms: float | None, sample_rate: float) -> int:
+    """Return the samples of the longest stretch of a clip that the network sees at once in training."""
+    return max(1, round((crop_ms or RECIPES[recipe].crop_ms) * sample_rate / 1000))
+
+
 WARM_UP = 0.25  # share of the steps in which the learning rate rises
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ._clips import Clips
 from ._network import Network, set_generator
-from ._recipe import RECIPES, Recipe, one_cycle, parameter_groups, parametrise, plain_state
+from ._recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
 from ._targets import Targets
 
 ROUNDS = 16  # evaluations in a full budget of steps
@@ -53,7 +53,7 @@ class Training:
         self.device, self.rng, self.max_steps = device, rng, max_steps
         self.batch_size = min(batch_size, len(train.clips))
         self.learning_rate = learning_rate or self.recipe.learning_rate
-        self.crop = max(1, round((crop_ms or self.recipe.crop_ms) * network.frontend.sample_rate / 1000))
+        self.crop = crop_length(recipe, crop_ms, network.frontend.sample_rate)
         self.step = self.best_step = 0
         self.best_score = -np.inf
         self.best_state: dict[str, Tensor] | None = None
@@ -142,7 +142,7 @@ class Training:
         if self.recipe.gain_db:
             decibels = self.rng.uniform(-self.recipe.gain_db, self.recipe.gain_db, (len(clips), 1))
             waveforms *= 10 ** (decibels / 20).astype(np.float32)
-        if self.network.frontend.equal_lengths:
+        if self.network.equal_lengths:
             lengths[:] = waveforms.shape[1]
         return torch.from_numpy(waveforms).to(self.device), torch.from_numpy(lengths).to(self.device)
 
@@ -172,7 +172,7 @@ def predict_batches(
     network: Network, clips: Clips, device: torch.device, batch_size: int = 32
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """Mean output of the heads for whole clips: indices (B,), (B, n_outputs)."""
-    for indices, waveforms, lengths in clips.batches(batch_size, equal_lengths=network.frontend.equal_lengths):
+    for indices, waveforms, lengths in clips.batches(batch_size, equal_lengths=network.equal_lengths):
         outputs = network(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
         yield indices, torch.stack(outputs).mean(0)
 

@@ -4,7 +4,7 @@ import pytest
 from sklearn.utils import estimator_checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from leaf_sklearn import LeafTransformer, MelTransformer
+from leaf_sklearn import LeafClassifier, LeafTransformer, MelTransformer
 
 # mini-batches drawn at random see a repeated clip differently from a weighted one
 EXPECTED_FAILURES = {"check_sample_weight_equivalence_on_dense_data": "mini-batches are drawn at random"}
@@ -26,11 +26,12 @@ def estimators():
         LeafTransformer(max_steps=8, compression_search=False),
         LeafTransformer(max_steps=2, frontend="mel"),
         MelTransformer(),
+        LeafClassifier(LeafTransformer(max_steps=8, compression_search=False)),
     ]
 
 
 def expected_failures(estimator):
-    return EXPECTED_FAILURES if isinstance(estimator, LeafTransformer) else {}
+    return {} if isinstance(estimator, MelTransformer) else EXPECTED_FAILURES
 
 
 @parametrize_with_checks(estimators(), expected_failed_checks=expected_failures)

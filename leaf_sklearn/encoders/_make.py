@@ -2,32 +2,59 @@
 
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from ._cnn import CNN
+from ._cnn14 import CNN14
+from ._efficientnet import EfficientNetB0
 from ._layers import init_weights
 
-# torch's own generator is shared by all threads: one encoder is built at a time
-_BUILDING = threading.Lock()
+# torch's own generator is shared by all threads: one at a time may seed it
+_SEEDED = threading.Lock()
+
+
+@contextmanager
+def seeded(generator: torch.Generator | None) -> Iterator[None]:
+    """Let code that draws from torch's own generator draw what ``generator`` decides, and leave no trace of it."""
+    if generator is None:
+        yield
+        return
+    seed = int(torch.randint(2**31, (), generator=generator, device=generator.device))
+    cuda = [generator.device] if generator.device.type == "cuda" else []
+    with _SEEDED, torch.random.fork_rng(devices=cuda):
+        torch.random.default_generator.manual_seed(seed)
+        if cuda:
+            torch.cuda.manual_seed(seed)
+        yield
 
 
 class Encoder(nn.Module):
-    """A network of the (B, F, T) -> (B, E) face, called as ``encoder(features, n_frames)``."""
+    """A network of the (B, F, T) -> (B, E) face, called as ``encoder(features, n_frames)``.
+
+    One that does not take the frames of each clip needs batches of clips of one length. Dropout layers of others
+    draw what ``generator`` decides, which is set by whoever trains.
+    """
 
     def __init__(self, network: nn.Module, n_outputs: int, *, takes_lengths: bool) -> None:
         super().__init__()
         self.network, self.n_outputs, self.takes_lengths = network, n_outputs, takes_lengths
+        self.generator: torch.Generator | None = None
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
-        return cast(Tensor, self.network(features, n_frames) if self.takes_lengths else self.network(features))
+        """One vector a clip: (B, F, T), (B,) -> (B, E)."""
+        with seeded(self.generator if self.training else None):
+            return cast(Tensor, self.network(features, n_frames) if self.takes_lengths else self.network(features))
 
 
 ENCODERS: dict[str, Callable[[int], nn.Module]] = {
     "cnn": CNN,
+    "cnn14": CNN14,
+    "efficientnet_b0": EfficientNetB0,
 }
 
 
@@ -58,9 +85,7 @@ def make_encoder(
         raise ValueError(f"Got encoder={encoder!r}, expected one of {['linear', *ENCODERS]} or a callable.")
     if generator is None:
         generator = torch.Generator().manual_seed(0)
-    seed = int(torch.randint(2**31, (), generator=generator))
-    with _BUILDING, torch.random.fork_rng(devices=[]):
-        torch.random.default_generator.manual_seed(seed)
+    with seeded(generator):
         network = build(n_filters)
     if not isinstance(network, nn.Module):
         raise TypeError(f"encoder={encoder!r} returned {type(network).__name__}, expected a torch.nn.Module.")

@@ -1,17 +1,19 @@
+import sys
+
 import pytest
 import torch
+from helpers import load_golden, needs_golden
 from torch import nn
 
-from leaf_sklearn.encoders import CNN, ENCODERS, BatchNorm, Dropout, make_encoder
+from leaf_sklearn.encoders import CNN, PANN, BatchNorm, Dropout, make_encoder
 
 
 def features(n_clips=3, n_filters=6, n_frames=20, seed=0):
     return torch.randn(n_clips, n_filters, n_frames, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("name", ENCODERS)
-def test_one_vector_a_clip_whatever_the_padding(name):
-    encoder = make_encoder(name, n_filters=6, generator=torch.Generator().manual_seed(0)).eval()
+def test_one_vector_a_clip_whatever_the_padding():
+    encoder = make_encoder("cnn", n_filters=6, generator=torch.Generator().manual_seed(0)).eval()
     values, n_frames = features(), torch.tensor([20, 7, 1])
     with torch.no_grad():
         together = encoder(values, n_frames)
@@ -88,3 +90,46 @@ def test_padded_frames_change_nothing_in_the_gradient():
     encoder(values, torch.tensor([20, 7, 3])).sum().backward()
     assert (values.grad[1, :, 7:] == 0).all() and (values.grad[2, :, 3:] == 0).all()
     assert (values.grad[0] != 0).any()
+
+
+@needs_golden
+def test_blocks_of_cnn14_equal_the_reference_s():
+    _, arrays, _ = load_golden("pann_depth2")
+    weights = [torch.from_numpy(arrays[key]) for key in sorted(key for key in arrays if key.startswith("w"))]
+    network = PANN(41, channels=(64, 128)).eval()
+    targets = [network.norm]
+    for block in network.blocks:
+        targets += [block.first, block.first_norm, block.second, block.second_norm]
+    remaining = iter(weights)
+    with torch.no_grad():
+        for target in targets:
+            if isinstance(target, nn.Conv2d):
+                target.weight.copy_(next(remaining).permute(3, 2, 0, 1))
+            else:
+                for name in ("weight", "bias", "running_mean", "running_var"):
+                    getattr(target, name).copy_(next(remaining))
+        found = network(torch.from_numpy(arrays["input"][..., 0]).transpose(1, 2))
+    expected = torch.from_numpy(arrays["out_infer"]).permute(0, 3, 1, 2)
+    assert next(remaining, None) is None
+    assert (found - expected).abs().max() < 2e-5 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", ["cnn14", "efficientnet_b0"])
+def test_the_paper_s_encoders_take_a_step(name):
+    if name == "efficientnet_b0":
+        pytest.importorskip("monai")
+    encoder = make_encoder(name, n_filters=40, generator=torch.Generator().manual_seed(0))
+    encoder.generator = torch.Generator().manual_seed(1)
+    before = torch.random.get_rng_state()
+    values = features(2, 40, 40).requires_grad_()
+    embedded = encoder(values, torch.tensor([40, 40]))
+    assert embedded.shape == (2, encoder.n_outputs)
+    embedded.square().sum().backward()
+    assert values.grad.isfinite().all() and (values.grad != 0).any()
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_a_missing_monai_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "monai.networks.nets", None)
+    with pytest.raises(ImportError, match=r"pip install 'leaf-sklearn\[encoders\]'"):
+        make_encoder("efficientnet_b0", n_filters=4)

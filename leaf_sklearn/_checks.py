@@ -1,0 +1,50 @@
+"""What comes along with the clips: y, sample weights and groups as arrays that match them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils import column_or_1d
+from sklearn.utils.validation import check_array
+
+
+def as_targets_array(y: Any, n_clips: int, name: str = "y") -> NDArray[Any]:
+    """Return y as an array of one or two dimensions, an entry a clip, or raise a ValueError that says what is wrong."""
+    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.ndim not in (1, 2):
+        raise ValueError(f"{name} has {values.ndim} dimensions, expected (n_clips,) or (n_clips, n_columns).")
+    if values.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} must hold labels or real numbers.")
+    if len(values) != n_clips:
+        raise ValueError(
+            f"X has {n_clips} clips and {name} has {len(values)} entries: inconsistent numbers of samples."
+        )
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = column_or_1d(values, warn=True)
+    return values
+
+
+def check_weights(sample_weight: Any, n_clips: int) -> NDArray[np.float32] | None:
+    """Sample weights scaled to a mean of 1; ValueError if they are negative, all zero, or do not match."""
+    if sample_weight is None:
+        return None
+    weights = check_array(
+        sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", ensure_non_negative=True
+    )
+    if weights.ndim != 1:
+        raise ValueError("Sample weights must be 1D array or scalar")
+    if len(weights) != n_clips:
+        raise ValueError(f"sample_weight.shape == {weights.shape}, expected ({n_clips},)!")
+    if not weights.any():
+        raise ValueError("All sample weights are zero: there is nothing to train on.")
+    return (weights / weights.mean()).astype(np.float32)
+
+
+def check_groups(groups: Any, n_clips: int) -> NDArray[Any] | None:
+    """Return groups as an array with an entry a clip."""
+    if groups is None:
+        return None
+    values = column_or_1d(groups)
+    if len(values) != n_clips:
+        raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries.")
+    return values

@@ -1,0 +1,23 @@
+"""EfficientNet-B0 on features as a one-channel image, the paper's encoder for its eight tasks."""
+
+from torch import Tensor, nn
+
+
+class EfficientNetB0(nn.Module):
+    """MONAI's EfficientNetBN up to its pooled feature maps: (B, F, T) -> (B, 1280)."""
+
+    n_outputs = 1280
+
+    def __init__(self, n_filters: int) -> None:
+        super().__init__()
+        try:
+            from monai.networks.nets import EfficientNetBN
+        except ImportError as error:
+            raise ImportError("encoder='efficientnet_b0' needs MONAI: pip install 'leaf-sklearn[encoders]'") from error
+        self.network = EfficientNetBN("efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=1)
+        self.network._fc = nn.Identity()  # the head is this package's own
+
+    def forward(self, features: Tensor) -> Tensor:
+        """One vector a clip; the clips of a batch have equal lengths."""
+        pooled: Tensor = self.network(features[:, None])
+        return pooled
