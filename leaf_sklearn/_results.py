@@ -108,7 +108,9 @@ class ResultsFile:
             if row.settings != expected if expected else _shared(row.settings) not in common:
                 found, wanted = json.loads(row.settings), json.loads(expected or next(iter(settings.values())))
                 differing = sorted(key for key in found | wanted if found.get(key) != wanted.get(key))
-                told = ", ".join(f"{key}={found.get(key)!r} (now {wanted.get(key)!r})" for key in differing)
+                told = ", ".join(
+                    f"{key}={found.get(key, 'default')} (now {wanted.get(key, 'default')})" for key in differing
+                )
                 raise ValueError(f"{self.path} holds results of other settings: {told}; {_ADVICE}.")
 
 

@@ -182,7 +182,7 @@ def test_a_transformer_may_not_change_under_its_name(tmp_path):
     options = {"data": clips(), "classifiers": ["knn"], "cv": 2, "out": tmp_path}
     compare(frontends={"a": MelTransformer(sample_rate=RATE, n_filters=4)}, **options)
     compare(frontends={"b": MelTransformer(sample_rate=RATE, n_filters=5)}, **options)
-    with pytest.raises(ValueError, match="estimator='MelTransformer"):
+    with pytest.raises(ValueError, match="estimator=MelTransformer"):
         compare(frontends={"a": MelTransformer(sample_rate=RATE, n_filters=5)}, **options)
 
 

@@ -1,0 +1,147 @@
+"""What the subcommands of ``leaf-sklearn`` do with their arguments."""
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+
+from ._feature_files import check_table_place, expand_files, write_features
+from ._files import check_writable_place, replacing
+from ._jobs import make_transformer, score_on
+from ._plots import plot_filters
+from ._progress import progress_display
+from ._results import ResultsFile
+from ._tables import HEADINGS
+from ._tasks import load_data
+from .compare import compare
+from .datasets import make_audio_classification
+
+TRANSFORMER_OPTIONS = ("n_filters", "max_steps", "sample_rate", "device")
+DEMO_TRAIN, DEMO_TEST = 160, 240
+DEMO: dict[str, Any] = {"n_classes": 8, "duration_s": 1.0, "difficulty": 0.6}
+CHUNK = 256
+"""Files transformed between two signs of life."""
+
+
+def compare_command(arguments: Namespace) -> None:
+    """Compare frontends on data sets."""
+    _compare(
+        arguments.data,
+        arguments,
+        frontends=arguments.frontends,
+        classifiers=arguments.classifiers,
+        seeds=arguments.seeds,
+        cv=arguments.cv,
+        label=arguments.label,
+        multitask=arguments.multitask,
+        n_jobs=arguments.n_jobs,
+        keep_models=arguments.keep_models,
+    )
+
+
+def demo_command(arguments: Namespace) -> None:
+    """Compare mel with leaf on synthetic clips and draw the filters that were learned."""
+    X, y = make_audio_classification(DEMO_TRAIN + DEMO_TEST, random_state=0, **DEMO)
+    split = np.where(np.arange(len(y)) < DEMO_TRAIN, "train", "test")
+    sys.stdout.write(
+        f"{len(y)} synthetic clips of {y.max() + 1} classes, {DEMO_TRAIN} to train on and {DEMO_TEST} to test with.\n"
+    )
+    folder = Path(arguments.out)
+    _compare({"demo": (X, y, None, split)}, arguments, seeds=1, keep_models=True)
+    models = sorted((folder / "models").glob("demo-leaf-*.joblib"))
+    if models:
+        plot_filters(joblib.load(models[0]), folder / "filters.png")
+        sys.stdout.write(f"The filters that LEAF learned: {folder / 'filters.png'}\n")
+
+
+def fit_command(arguments: Namespace) -> None:
+    """Fit one frontend and save it."""
+    place = check_writable_place(arguments.out)
+    data = load_data(arguments.data, arguments.label)
+    transformer: Any = make_transformer(arguments.frontend, _transformer_params(arguments))
+    is_test = np.zeros(len(data.filenames), dtype=bool) if data.split is None else data.split == "test"
+    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    learns = "random_state" in transformer.get_params()
+    if learns:
+        transformer.set_params(random_state=arguments.seed, verbose=1)
+    groups = {"groups": data.groups[train]} if learns and data.groups is not None else {}
+    transformer.fit(data.filenames[train], data.target[train], **groups)
+    with replacing(place) as temporary:
+        joblib.dump(transformer, temporary)
+    if len(test):
+        order = np.concatenate([train, test])
+        features = transformer.transform(data.filenames[order])
+        scores = score_on("logreg", arguments.seed, features, data.target[train], data.target[test])
+        told = ", ".join(f"{HEADINGS[name]} {score:.3f}" for name, score in scores.items())
+        sys.stdout.write(f"Logistic regression on the features of the {len(test)} test clips: {told}\n")
+    elif learns:
+        sys.stdout.write(_describe_score(transformer) + "\n")
+    sys.stdout.write(f"Saved {place}\n")
+
+
+def transform_command(arguments: Namespace) -> None:
+    """Write the features of files by a saved model."""
+    place = check_table_place(arguments.out)
+    model = _load_model(arguments.model)
+    files = expand_files(arguments.files)
+    chunks = []
+    for start in range(0, len(files), CHUNK):
+        chunks.append(np.asarray(model.transform(files[start : start + CHUNK])))
+        if len(files) > CHUNK:
+            sys.stderr.write(f"{min(start + CHUNK, len(files))} of {len(files)} files\n")
+    features = np.concatenate(chunks)
+    write_features(place, files, [str(name) for name in model.get_feature_names_out()], features)
+    sys.stdout.write(f"Saved {place}: {features.shape[0]} files, {features.shape[1]} features\n")
+
+
+def describe_kept(arguments: Namespace) -> str:
+    """Say what an interrupted command leaves behind."""
+    if arguments.command not in ("compare", "demo"):
+        return "nothing was written"
+    place = Path(arguments.out) / "results.csv"
+    n_rows = len(ResultsFile(place).read())
+    if not n_rows:
+        return "there are no results yet"
+    return f"{n_rows} results are kept in {place}; the same command goes on from there"
+
+
+def _compare(data: Any, arguments: Namespace, **options: Any) -> None:
+    folder = Path(arguments.out)
+    with progress_display(sys.stderr) as progress:
+        result = compare(
+            data, out=folder, transformer_params=_transformer_params(arguments), progress=progress, **options
+        )
+    sys.stdout.write("\n" + result.to_markdown() + "\n")
+    for what, name in (("Results", "results.csv"), ("Table", "results.md"), ("Chart", "comparison.png")):
+        if (folder / name).exists():
+            sys.stdout.write(f"{what}: {folder / name}\n")
+
+
+def _transformer_params(arguments: Namespace) -> dict[str, Any]:
+    given = {name: getattr(arguments, name, None) for name in TRANSFORMER_OPTIONS}
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _describe_score(transformer: Any) -> str:
+    """Say the score of the clips that fit held out, at the step whose state was kept."""
+    kept = [entry for entry in transformer.history_ if entry["step"] == transformer.best_step_]
+    score = kept[-1].get("score") if kept else None
+    if score is None or not np.isfinite(score):
+        return "No clips were held out to score the training."
+    what = "accuracy" if transformer.classes_ is not None and score >= 0 else "score"
+    return f"Held-out clips, {what} at step {transformer.best_step_}: {score:.3f}"
+
+
+def _load_model(path: str) -> Any:
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"There is no model file {path}.")
+    try:
+        model = joblib.load(path)
+    except Exception as error:
+        raise ValueError(f"{path} cannot be read as a model: {error}.") from error
+    if not (hasattr(model, "transform") and hasattr(model, "get_feature_names_out")):
+        raise ValueError(f"{path} holds a {type(model).__name__}, expected a transformer saved by leaf-sklearn fit.")
+    return model

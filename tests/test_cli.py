@@ -1,0 +1,237 @@
+"""The command, from arguments to files, run in this process."""
+
+import csv
+import sys
+
+import joblib
+import numpy as np
+import pytest
+import soundfile
+from pyarrow import parquet
+
+import leaf_sklearn
+from leaf_sklearn import _commands as commands
+from leaf_sklearn import compare as compare_module
+from leaf_sklearn.cli import main
+from leaf_sklearn.datasets import make_audio_classification
+
+RATE = 4000
+TINY = ["--sample-rate", str(RATE), "--n-filters", "4", "--max-steps", "2", "--device", "cpu"]
+
+
+@pytest.fixture
+def recordings(tmp_path):
+    """recordings/<class>/*.wav, six clips of each of two classes."""
+    X, y = make_audio_classification(12, n_classes=2, sample_rate=RATE, duration_s=0.1, random_state=0)
+    folder = tmp_path / "recordings"
+    for number, (clip, label) in enumerate(zip(X, y, strict=True)):
+        (folder / f"class{label}").mkdir(parents=True, exist_ok=True)
+        soundfile.write(folder / f"class{label}" / f"{number:02d}.wav", clip, RATE)
+    return folder
+
+
+@pytest.fixture
+def table(recordings):
+    """A CSV of the same clips, with several columns of labels, speakers and a split."""
+    with (recordings / "clips.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["file", "label", "tags", "group", "split"])
+        for number, path in enumerate(sorted(recordings.rglob("*.wav"))):
+            tags = ";".join(tag for tag, step in (("odd", 2), ("third", 3)) if number % step == 1)
+            split = ("train", "test")[number % 5 > 2]
+            writer.writerow([path.relative_to(recordings), path.parent.name, tags, f"speaker{number // 2}", split])
+    return recordings / "clips.csv"
+
+
+def read_table(path):
+    with path.open(newline="") as stream:
+        heading, *rows = csv.reader(stream)
+    return heading, rows
+
+
+def assert_refused(capsys, arguments, message):
+    assert main([str(argument) for argument in arguments]) == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("leaf-sklearn: error: ")
+    assert shown.err.count("\n") == 1
+    assert message in shown.err
+
+
+def test_compare(recordings, tmp_path, capsys):
+    arguments = ["compare", str(recordings), "--seeds", "1", "--cv", "2", "--out", str(tmp_path / "out"), *TINY]
+    assert main(arguments) == 0
+    shown = capsys.readouterr()
+    assert "| recordings | mel      | logreg     |" in shown.out
+    assert "8/8 recordings leaf " in shown.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["comparison.png", "results.csv", "results.md"]
+    assert (tmp_path / "out" / "results.md").read_text() in shown.out
+    assert main([*arguments, "--classifiers", "logreg,svc,knn"]) == 0
+    shown = capsys.readouterr()
+    assert shown.err.startswith("8 of 12 results were there already\n9/12 ")
+    assert_refused(capsys, [*arguments, "--n-filters", "5"], "other settings: n_filters=4 (now 5)")
+
+
+def test_compare_takes_splits_labels_and_several_data_sets(table, tmp_path, capsys):
+    arguments = ["--frontends", "mel", "--classifiers", "knn", "--out", str(tmp_path / "out"), *TINY]
+    assert main(["compare", str(table), "--label", "tags", *arguments]) == 0
+    assert "| recordings/clips:tags | mel " in capsys.readouterr().out
+    assert main(["compare", str(table), str(table.parent), *arguments]) == 0
+    heading, rows = read_table(tmp_path / "out" / "results.csv")
+    tasks = [row[heading.index("task")] for row in rows]
+    assert tasks == ["recordings/clips:tags", "recordings/clips", *["recordings"] * 5]
+    assert [row[heading.index("n_train")] for row in rows] == ["8", "8", *["9", "9", "10", "10", "10"]]
+    assert rows[0][heading.index("accuracy")] == ""
+
+
+def test_multitask(table, tmp_path, capsys):
+    other = table.with_name("others.csv")
+    other.write_text(table.read_text())
+    arguments = ["--frontends", "leaf", "--classifiers", "knn", "--seeds", "1", "--multitask", "--keep-models", *TINY]
+    assert main(["compare", str(table), str(other), "--out", str(tmp_path / "out"), *arguments]) == 0
+    (model,) = (tmp_path / "out" / "models").iterdir()
+    assert len(joblib.load(model).classes_) == 2
+
+
+def test_ctrl_c_says_what_is_kept(recordings, tmp_path, capsys, monkeypatch):
+    def stop(job):
+        if job.fold == 1:
+            raise KeyboardInterrupt
+        return run_job(job)
+
+    run_job = compare_module.run_job
+    monkeypatch.setattr(compare_module, "run_job", stop)
+    arguments = ["compare", str(recordings), "--frontends", "mel", "--cv", "2", "--out", str(tmp_path / "out"), *TINY]
+    assert main(arguments) == 130
+    kept = f"2 results are kept in {tmp_path / 'out' / 'results.csv'}; the same command goes on from there"
+    assert capsys.readouterr().err.endswith(f"leaf-sklearn: interrupted: {kept}\n")
+    monkeypatch.setattr(compare_module, "run_job", run_job)
+    assert main(arguments) == 0
+    assert capsys.readouterr().err.startswith("2 of 4 results")
+
+
+def test_fit_and_transform(recordings, tmp_path, capsys):
+    model = tmp_path / "model.joblib"
+    assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
+    shown = capsys.readouterr().out
+    assert "Held-out clips, accuracy at step " in shown
+    assert shown.endswith(f"Saved {model}\n")
+    leaf = joblib.load(model)
+    files = sorted(str(path) for path in recordings.rglob("*.wav"))
+    listed = tmp_path / "list.csv"
+    listed.write_text("file\n" + "\n".join(files[2:4]) + "\n")
+    features = leaf.transform(files)
+    for kind in ("csv", "parquet", "npz"):
+        out = tmp_path / f"features.{kind}"
+        assert main(["transform", str(model), str(recordings), files[1], str(listed), "--out", str(out)]) == 0
+    heading, rows = read_table(tmp_path / "features.csv")
+    assert heading == ["file", *leaf.get_feature_names_out()]
+    assert [row[0] for row in rows] == [*files, *files[1:4]]
+    np.testing.assert_array_equal(np.array([row[1:] for row in rows], dtype=np.float32)[:12], features)
+    columns = parquet.read_table(tmp_path / "features.parquet").to_pydict()
+    assert list(columns) == heading
+    np.testing.assert_array_equal(np.array(list(columns.values())[1:], dtype=np.float32).T[:12], features)
+    with np.load(tmp_path / "features.npz") as stored:
+        assert stored["files"].tolist() == [*files, *files[1:4]]
+        assert stored["feature_names"].tolist() == heading[1:]
+        np.testing.assert_array_equal(stored["features"][:12], features)
+
+
+def test_fit_leaves_the_test_clips_out(table, tmp_path, capsys):
+    model = tmp_path / "model.joblib"
+    assert main(["fit", str(table), "--out", str(model), "--frontend", "mel-pcen", "--seed", "3", *TINY]) == 0
+    assert "Logistic regression on the features of the 4 test clips: accuracy " in capsys.readouterr().out
+    with table.open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["split"] == "train"]
+    files = [str(table.parent / row["file"]) for row in rows]
+    by_hand = leaf_sklearn.LeafTransformer(
+        "mel-pcen", sample_rate=RATE, n_filters=4, max_steps=2, device="cpu", random_state=3
+    )
+    by_hand.fit(files, [int(row["label"][-1]) for row in rows], groups=[row["group"] for row in rows])
+    np.testing.assert_array_equal(joblib.load(model).transform(files), by_hand.transform(files))
+
+
+def test_fit_mel(recordings, tmp_path, capsys):
+    assert main(["fit", str(recordings), "--frontend", "mel", "--out", str(tmp_path / "mel.joblib"), *TINY]) == 0
+    assert capsys.readouterr().out == f"Saved {tmp_path / 'mel.joblib'}\n"
+
+
+def test_demo(tmp_path, capsys, monkeypatch):
+    small = {"n_classes": 2, "duration_s": 0.1}
+    monkeypatch.setattr(commands, "DEMO", small)
+    monkeypatch.setattr(commands, "DEMO_TRAIN", 12)
+    monkeypatch.setattr(commands, "DEMO_TEST", 8)
+    monkeypatch.setitem(leaf_sklearn.LeafTransformer.__init__.__kwdefaults__, "max_steps", 2)
+    assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
+    shown = capsys.readouterr().out
+    for name in ("results.csv", "results.md", "comparison.png", "filters.png"):
+        assert (tmp_path / "demo" / name).stat().st_size > 0
+        assert str(tmp_path / "demo" / name) in shown
+
+
+def test_errors(recordings, tmp_path, capsys):
+    good = tmp_path / "good.joblib"
+    assert main(["fit", str(recordings), "--frontend", "mel", "--out", str(good), *TINY]) == 0
+    capsys.readouterr()
+    broken, other = tmp_path / "broken.joblib", tmp_path / "other.joblib"
+    broken.write_text("this is no model")
+    joblib.dump({"a": 1}, other)
+    wav = next(recordings.rglob("*.wav"))
+    out = tmp_path / "features.csv"
+    (tmp_path / "empty").mkdir()
+    refused = [
+        (["compare", tmp_path / "nowhere"], "nowhere"),
+        (["compare", tmp_path / "empty"], "No audio found"),
+        (["compare", recordings, "--label", "pitch"], "its folders are the labels"),
+        (
+            ["compare", recordings, "--frontends", "leef", "--out", tmp_path / "x"],
+            "Got frontend='leef', expected one of [",
+        ),
+        (["compare", recordings, recordings, "--out", tmp_path / "x"], "equal names"),
+        (["fit", recordings, "--out", tmp_path / "missing" / "model"], "is not a folder"),
+        (["fit", recordings, "--out", tmp_path / "empty"], "expected the name of a file"),
+        (["fit", recordings, "--out", tmp_path / "x", "--frontend", "leef"], "Got frontend='leef'"),
+        (["transform", tmp_path / "nowhere", wav, "--out", out], "There is no model file"),
+        (["transform", broken, wav, "--out", out], "broken.joblib cannot be read as a model"),
+        (["transform", other, wav, "--out", out], "holds a dict"),
+        (["transform", good, wav, "--out", tmp_path / "features.txt"], "['.csv', '.parquet', '.npz']"),
+        (["transform", good, tmp_path / "empty", "--out", out], "holds no audio files"),
+        (["transform", good, tmp_path / "no.wav", "--out", out], "no.wav"),
+        (["transform", good, broken, "--out", out], "broken.joblib"),
+    ]
+    for arguments, message in refused:
+        assert_refused(capsys, arguments, message)
+    assert not out.exists()
+    assert not (tmp_path / "x").exists() or not any((tmp_path / "x").iterdir())
+
+
+def test_a_missing_extra_is_named(recordings, tmp_path, capsys, monkeypatch):
+    model = tmp_path / "mel.joblib"
+    assert main(["fit", str(recordings), "--frontend", "mel", "--out", str(model), *TINY]) == 0
+    capsys.readouterr()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    wav = next(recordings.rglob("*.wav"))
+    assert_refused(
+        capsys, ["transform", model, wav, "--out", tmp_path / "features.parquet"], "pip install 'leaf-sklearn[parquet]'"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["compare"], ["compare", "x", "--seeds", "0"], ["fit", "x"], ["sing"], []])
+def test_usage(arguments, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "error: " in capsys.readouterr().err
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main(["--version"])
+    assert capsys.readouterr().out == f"leaf-sklearn {leaf_sklearn.__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["fit", "transform"])
+def test_help_warns_of_pickles(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "load only files you trust" in shown
+    assert f"leaf-sklearn {command}" in shown.partition("example")[2]
