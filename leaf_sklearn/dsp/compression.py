@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from .precision import precise_dtype
+
 LOG_OFFSET = 1e-5
 SMALLEST = 1e-37
 
@@ -40,5 +42,10 @@ def root_compression(energies: Tensor, root: Tensor, *, floor: float = 1e-5) -> 
 
 
 def _power(base: Tensor, exponent: Tensor) -> Tensor:
-    """Positive base to an exponent; torch's own rounds the last frames of a row by another routine."""
-    return torch.exp(exponent * torch.log(base))
+    """Positive base to an exponent.
+
+    Torch's own power rounds the last frames of a row by another routine than the rest, so that a frame would depend on
+    how many follow it. Logarithm and exponential do not, and in float64 lose nothing.
+    """
+    precise = precise_dtype(base)
+    return torch.exp(exponent.to(precise) * torch.log(base.to(precise))).to(base.dtype)

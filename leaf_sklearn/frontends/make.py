@@ -58,8 +58,8 @@ def make_frontend(
     window_ms, hop_ms : float
         Window and step in milliseconds.
     fmin, fmax : float, optional
-        Range of the filters at the start, in Hz. None takes the preset's own, the upper one at most 0.4875 times the
-        sample rate.
+        Range of the filters at the start, in Hz. None takes the preset's own, 60 to 7800 (sinc: 50 to 7900), or up to
+        0.4875 times the sample rate where that is not below half of it.
     init : {"mel", "bark", "erb", "linear", "random"} or array-like of shape (n_filters, 2)
         Where filters start: equally spaced on a scale, drawn at random, or (centre Hz, bandwidth Hz) rows.
     pooling : {"auto", "gaussian", "lowpass", "max"}
@@ -169,7 +169,8 @@ def _sizes(sample_rate: int, window_ms: float, hop_ms: float) -> tuple[int, int]
 def _range(preset: Preset, sample_rate: int, fmin: float | None, fmax: float | None) -> tuple[float, float]:
     """Range of the filters in Hz."""
     low = preset.fmin if fmin is None else float(fmin)
-    high = min(preset.fmax, HIGHEST_SHARE * sample_rate) if fmax is None else float(fmax)
+    own = preset.fmax if preset.fmax < 0.5 * sample_rate else HIGHEST_SHARE * sample_rate
+    high = own if fmax is None else float(fmax)
     if high > 0.5 * sample_rate:
         raise ValueError(f"Got fmax={fmax}, expected at most half the sample rate, {0.5 * sample_rate}.")
     if not 0.0 <= low < high:
