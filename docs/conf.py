@@ -1,0 +1,39 @@
+"""Settings of the documentation: `make docs`."""
+
+import sys
+from pathlib import Path
+
+import leaf_sklearn
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "leaf-sklearn"
+author = "the leaf-sklearn developers"
+copyright = author
+version = release = leaf_sklearn.__version__
+
+extensions = ["mathml", "myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
+exclude_patterns = ["_build"]
+suppress_warnings = ["toc.empty_glob"]  # benchmarks.md is written by the benchmarks
+templates_path = ["_templates"]
+
+autosummary_generate = True
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"
+numpydoc_show_class_members = False
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+html_static_path = ["_static"]
+html_css_files = ["equations.css"]
+html_theme = "pydata_sphinx_theme"
+html_math_renderer = "mathml"
+html_title = f"leaf-sklearn {release}"
+html_show_copyright = False
+html_show_sourcelink = False
+html_theme_options = {
+    "footer_start": ["copyright"],
+    "footer_end": ["theme-version"],
+    "secondary_sidebar_items": ["page-toc"],
+    "show_prev_next": False,
+}
