@@ -14,7 +14,6 @@ version = release = leaf_sklearn.__version__
 
 extensions = ["mathml", "myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx.ext.autosummary"]
 exclude_patterns = ["_build"]
-suppress_warnings = ["toc.empty_glob"]  # benchmarks.md is written by the benchmarks
 templates_path = ["_templates"]
 
 autosummary_generate = True
