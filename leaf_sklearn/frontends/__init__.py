@@ -4,5 +4,6 @@ from .base import Frontend
 from .compression import PCEN
 from .make import make_frontend
 from .presets import PRESETS
+from .reference import PortWeights, read_port_weights
 
-__all__ = ["PCEN", "PRESETS", "Frontend", "make_frontend"]
+__all__ = ["PCEN", "PRESETS", "Frontend", "PortWeights", "make_frontend", "read_port_weights"]
