@@ -221,7 +221,10 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
 
 def _is_list_of_clips(X: Any) -> bool:
     """Whether X holds paths or clips of unequal length, rather than a 2-D array of numbers."""
-    if isinstance(X, list | tuple | str):
+    if isinstance(X, list | tuple):
+        # rows of plain numbers, equally long, are scikit-learn's array-like; arrays in a list are clips
+        return not (X and all(isinstance(row, list | tuple) and len(row) == len(X[0]) for row in X))
+    if isinstance(X, str):
         return True
     shape: tuple[int, ...] = getattr(X, "shape", ())
     if len(shape) == 2 and shape[1] == 1 and shape[0] > 0:  # a column, perhaps of paths

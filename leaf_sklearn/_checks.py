@@ -8,19 +8,24 @@ from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array
 
 
-def as_targets_array(y: Any, n_clips: int, name: str = "y") -> NDArray[Any]:
+def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDArray[Any]:
     """Return y as an array of one or two dimensions, an entry a clip, or raise a ValueError that says what is wrong."""
     values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
     if values.ndim not in (1, 2):
         raise ValueError(f"{name} has {values.ndim} dimensions, expected (n_clips,) or (n_clips, n_columns).")
     if values.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {name} must hold labels or real numbers.")
-    if len(values) != n_clips:
+    if n_clips is not None and len(values) != n_clips:
         raise ValueError(
             f"X has {n_clips} clips and {name} has {len(values)} entries: inconsistent numbers of samples."
         )
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(values, warn=True)
+    if values.ndim == 1:
+        check_array(values[:, None], dtype=None, ensure_all_finite=values.dtype.kind == "f", input_name=name)
+        missing = [place for place, value in enumerate(values) if value is None or value != value]
+        if missing:
+            raise ValueError(f"Input {name} contains NaN or None at entry {missing[0]}.")
     return values
 
 

@@ -94,6 +94,9 @@ class LeafClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """
         if y is None:
             raise ValueError("LeafClassifier requires y to be passed, but the target y is None.")
+        labels = as_targets_array(y)
+        if labels.ndim == 1:
+            check_classification_targets(labels)
         transformer = LeafTransformer() if self.transformer is None else clone(self.transformer)
         if not isinstance(transformer, LeafTransformer):
             raise TypeError(f"Got transformer={transformer!r}, expected a LeafTransformer or None.")
@@ -104,7 +107,7 @@ class LeafClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             output, transformer.output = transformer.output, "embedding"
             task.call_on_fit_task_begin(estimator=self, X=X, y=y)
             with task.propagate_callback_context(transformer):
-                transformer.fit(X, _labels(y), sample_weight=sample_weight, X_val=X_val, y_val=y_val, groups=groups)
+                transformer.fit(X, y, sample_weight=sample_weight, X_val=X_val, y_val=y_val, groups=groups)
             transformer.output = output
             task.call_on_fit_task_end(estimator=self, X=X, y=y)
             root.call_on_fit_task_end(estimator=self, X=X, y=y)
@@ -233,10 +236,3 @@ def window_starts(n_times: int, crop: int) -> list[int]:
     """Where windows of ``crop`` samples start that cover a clip, as evenly as can be; the last ends with the clip."""
     n_windows = max(1, -(-n_times // crop))
     return [round(place * max(0, n_times - crop) / max(1, n_windows - 1)) for place in range(n_windows)]
-
-
-def _labels(y: Any) -> Any:
-    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
-    if values.ndim < 2:
-        check_classification_targets(values)
-    return y

@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import check_array
 from torch import Tensor
 from torch.nn import functional
 
@@ -110,7 +109,7 @@ class MultiLabel:
             raise ValueError(f"Got class_weight={class_weight!r}, expected None or 'balanced' for a multilabel y.")
         self.values = np.asarray(y, dtype=np.float32)
         self.n_outputs = self.values.shape[1]
-        self.classes = [np.array([0, 1]) for _ in range(self.n_outputs)]
+        self.classes = np.arange(self.n_outputs)  # as scikit-learn's LabelBinarizer has them
         present = self.values.sum(0).clip(min=1)
         odds = (len(self.values) - present).clip(min=1) / present
         self.positive_weight = torch.as_tensor(odds if class_weight else np.ones_like(odds), dtype=torch.float32)
@@ -224,9 +223,6 @@ def make_targets(values: NDArray[Any], class_weight: ClassWeight = None) -> Targ
         Weight of each class in the loss.
     """
     if values.ndim == 1:
-        check_array(values[:, None], dtype=None, ensure_all_finite=values.dtype.kind == "f", input_name="y")
-        if values.dtype.kind == "O" and _is_missing(values).any():
-            raise ValueError(f"Input y contains NaN or None at entry {np.flatnonzero(_is_missing(values))[0]}.")
         if type_of_target(values, input_name="y") == "continuous":
             return Regression(values, class_weight)
         return SingleLabel(values, class_weight)
