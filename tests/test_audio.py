@@ -119,6 +119,11 @@ def test_the_resampled_length_is_rounded_up_whatever_the_resampler(resampler, n_
         assert np.isfinite(resampled).all()
 
 
+def test_the_last_resampled_sample_is_no_padding(resampler):
+    for n_times in (100, 101, 102):
+        assert resample(np.ones(n_times, dtype=np.float32), 44_100, 16_000).min() > 0.3
+
+
 def test_both_resamplers_agree_on_a_band_limited_clip():
     soxr = pytest.importorskip("soxr")
     x = resample_poly(np.random.default_rng(0).normal(size=12_000), 4, 1).astype(np.float32)
@@ -216,6 +221,16 @@ def test_streaming_headers_without_a_length_are_tolerated(tmp_path, name, size):
     patched(path, 4, struct.pack(f"{order}I", 0 if size == 0 else 0xFFFFFFFF))
     patched(path, data_size_at(path), struct.pack(f"{order}I", size))
     np.testing.assert_array_equal(read_audio(path, sample_rate=16_000), expected)
+
+
+def test_chunks_of_odd_length_are_padded(tmp_path):
+    path = write(tmp_path, "a.wav", tone(1_000, 16_000), 16_000)
+    content = path.read_bytes()
+    note = b"note" + struct.pack("<I", 3) + b"abc\0"
+    path.write_bytes(content[:12] + note + content[12:])
+    assert len(read_audio(path, sample_rate=16_000)) == 1_000
+    path.write_bytes(path.read_bytes()[:-2])
+    refused(path, "declares 2000 bytes of samples, the file holds 1998")
 
 
 def test_chunks_after_an_empty_data_chunk_are_not_taken_for_sound(tmp_path):

@@ -40,6 +40,12 @@ def test_difficulty_goes_from_easy_to_hard_but_not_hopeless(options):
     assert 1.5 / n_classes < hard < 0.7
 
 
+@pytest.mark.parametrize("constant", [("INTERFERENCE", 0.0), ("SNR_DB", (40.0, 40.0))])
+def test_background_and_interference_are_hard_by_themselves(monkeypatch, constant):
+    monkeypatch.setattr(f"leaf_sklearn.datasets.{constant[0]}", constant[1])
+    assert accuracy(1.0) < 0.85
+
+
 def test_clips_of_one_length_come_as_one_array():
     X, y = make_audio_classification(10, n_classes=3, sample_rate=8_000, duration_s=0.25, random_state=0)
     assert isinstance(X, np.ndarray) and X.shape == (10, 2_000) and X.dtype == np.float32
