@@ -29,7 +29,7 @@ def plot_comparison(lines: Sequence[Line], path: str | os.PathLike[str]) -> None
     n_columns = min(len(tasks), MAX_COLUMNS)
     n_rows = -(-len(tasks) // n_columns)
     n_bars = max(sum(line.task == task for line in lines) for task in tasks)
-    figure = _new_figure(n_columns * max(4.2, 1.4 + 0.55 * n_bars), 0.7 + 3.4 * n_rows)
+    figure = _new_figure(n_columns * max(4.2, 1.0 + 0.4 * n_bars), 0.7 + 3.4 * n_rows)
     panels = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for panel, task in zip(panels, tasks, strict=False):
         _draw_bars(panel, [line for line in lines if line.task == task], classifiers)
@@ -61,7 +61,8 @@ def plot_filters(transformer: Any, path: str | os.PathLike[str]) -> None:
     _draw_moves(places, number, number, start, centres)
     places.set(xlabel="filter", ylabel="centre frequency (Hz)", title="Centre frequencies")
     _draw_moves(spread, start, centres, begin, widths)
-    spread.set(xlabel="centre frequency (Hz)", ylabel="bandwidth (Hz)", title="Bandwidths", xscale="log", yscale="log")
+    spread.set(xlabel="centre frequency (Hz)", ylabel="bandwidth (Hz)", title="Bandwidths", yscale="log")
+    spread.set_xscale("symlog", linthresh=100)  # a centre may be 0
     for axis in (spread.xaxis, spread.yaxis):
         axis.set_major_formatter("{x:.0f}")
     places.legend(frameon=False, loc="upper left")

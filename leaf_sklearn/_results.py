@@ -77,7 +77,8 @@ class ResultsFile:
             reader = csv.DictReader(io.StringIO(whole.decode(), newline=""), strict=True)
             if whole and reader.fieldnames != COLUMNS:
                 raise ValueError(f"its columns are {reader.fieldnames}")
-            return [_parse(record) for record in reader]
+            # two runs at once may both have written a row
+            return list({row.key: row for row in map(_parse, reader)}.values())
         except (ValueError, TypeError, csv.Error) as error:
             raise ValueError(f"{self.path} is no file of results of this version: {error}.") from error
 

@@ -67,6 +67,8 @@ def as_tasks(data: Any, *, cv: int | None = None, label: str | None = None) -> l
     elif isinstance(data, Mapping):
         named = dict(data)
     else:
+        if not all(isinstance(path, str | os.PathLike) for path in data):
+            raise ValueError("Several data sets that are not paths need names: pass a mapping of names to data sets.")
         names = [task_name(path, label) for path in data]
         if len(set(names)) < len(names):
             raise ValueError(f"Got data sets of equal names, {names}; rename the folders or pass a mapping.")

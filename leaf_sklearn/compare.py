@@ -110,9 +110,10 @@ def compare(
     [('logreg', 2), ('knn', 2)]
     """
     chosen = named_frontends(frontends, transformer_params or {})
+    classifiers = list(dict.fromkeys(classifiers))
     if unknown := [name for name in classifiers if name not in CLASSIFIERS]:
         raise ValueError(f"Got classifiers {unknown}, expected some of {list(CLASSIFIERS)}.")
-    numbers = list(range(seeds)) if isinstance(seeds, int) else list(seeds)
+    numbers = list(range(seeds) if isinstance(seeds, int) else dict.fromkeys(seeds))
     if not (chosen and classifiers and numbers):
         raise ValueError("A comparison needs at least one frontend, one classifier and one seed.")
     tasks = as_tasks(data, cv=cv, label=label)
@@ -135,7 +136,7 @@ def compare(
         file.check(rows, settings, {task.name: task.fingerprint for task in tasks})
     result = Comparison(rows, list(chosen))
     models = folder / "models" if folder is not None and keep_models else None
-    jobs = list(_jobs(together, chosen, list(classifiers), numbers, settings, {row.key for row in rows}, models))
+    jobs = list(_jobs(together, chosen, classifiers, numbers, settings, {row.key for row in rows}, models))
     n_new = sum(len(job.wanted) for job in jobs)
     n_rows = n_new + len(rows)
     if progress is not None:
@@ -184,7 +185,7 @@ def _jobs(
 
 def _run(jobs: Sequence[Job], n_jobs: int | None) -> Iterator[list[Row]]:
     """Rows of each job, as they are finished."""
-    if n_jobs == 1 or len(jobs) == 1:
+    if n_jobs in (None, 1) or len(jobs) == 1:
         yield from map(run_job, jobs)
         return
     with parallel_config(backend="loky", inner_max_num_threads=1):

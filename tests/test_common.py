@@ -49,6 +49,6 @@ def test_check_that_check_estimator_leaves_out(estimator, name):
     getattr(estimator_checks, name)(type(estimator).__name__, estimator)
 
 
-@pytest.mark.parametrize(("estimator", "n_checks"), zip(estimators(), [54, 54, 47, 67], strict=True))
+@pytest.mark.parametrize(("estimator", "n_checks"), list(zip(estimators(), [54, 54, 47, 67], strict=True)))
 def test_how_many_checks_scikit_learn_has_for_each(estimator, n_checks):
     assert len(list(estimator_checks_generator(estimator))) == n_checks

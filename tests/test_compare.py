@@ -84,7 +84,7 @@ def test_what_does_not_depend_on_the_seed_is_done_once(loud, monkeypatch):
     monkeypatch.setitem(jobs.CLASSIFIERS, "forest", RandomForestClassifier(3))
     X, y = clips()
     classifiers = ["logreg", "knn", "forest"]
-    result = compare((X, y), frontends=loud, classifiers=classifiers, seeds=[3, 5], cv=2)
+    result = compare((X, y), frontends=loud, classifiers=[*classifiers, "knn"], seeds=[3, 5, 3], cv=2)
     assert Loud.fits == {"Loud": 2, "SeededLoud": 4}
     found = Counter((row.frontend, row.classifier, row.seed) for row in result.rows)
     expected = [("fixed", "logreg", 3), ("fixed", "knn", 3), ("fixed", "forest", 3), ("fixed", "forest", 5)]
@@ -308,6 +308,7 @@ def test_names_of_tasks():
         ({"data": (*clips(), None, ["train"] * 24)}, r"split holds \['train'\]"),
         ({"data": (*clips(), None, ["train", "dev"] * 12)}, r"split holds \['dev', 'train'\]"),
         ({"data": []}, "no data set"),
+        ({"data": [clips(), clips()]}, "pass a mapping of names"),
         ({"keep_models": True}, "keep_models needs a folder"),
     ],
 )

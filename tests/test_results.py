@@ -83,6 +83,12 @@ def test_a_killed_process_leaves_whole_rows(tmp_path):
     assert rows == [row(seed=seed) for seed in range(len(rows))]
 
 
+def test_a_row_written_twice_counts_once(tmp_path):
+    file = ResultsFile(tmp_path / "results.csv")
+    file.append([row(), row(seed=1), row()])
+    assert file.read() == [row(), row(seed=1)]
+
+
 @pytest.mark.parametrize("content", ["a,b\n1,2\n", "\x00\n", "task\nbirds\n"])
 def test_other_files_are_refused(tmp_path, content):
     path = tmp_path / "results.csv"
