@@ -114,7 +114,7 @@ class LeafClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             self.transformer_ = transformer
             self.classes_ = transformer.classes_
             for name in ("n_features_in_", "feature_names_in_"):
-                vars(self).pop(name, None)
+                self.__dict__.pop(name, None)
                 if hasattr(transformer, name):
                     setattr(self, name, getattr(transformer, name))
         return self

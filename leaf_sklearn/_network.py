@@ -71,7 +71,7 @@ class Network(nn.Module):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__()
-        self.settings = {"encoder": encoder, "n_outputs": n_outputs, "statistics": statistics}
+        self.settings: dict[str, Any] = {"encoder": encoder, "n_outputs": n_outputs, "statistics": statistics}
         self.frontend = frontend
         if generator is None:  # weights will be loaded
             generator = torch.Generator().manual_seed(0)
@@ -95,7 +95,7 @@ class Network(nn.Module):
     @property
     def n_outputs(self) -> int:
         """Outputs of each head."""
-        return int(self.settings["n_outputs"])  # type: ignore[call-overload]
+        return int(self.settings["n_outputs"])
 
     @property
     def n_embedded(self) -> int:

@@ -15,7 +15,7 @@ class EfficientNetB0(nn.Module):
         except ImportError as error:
             raise ImportError("encoder='efficientnet_b0' needs MONAI: pip install 'leaf-sklearn[encoders]'") from error
         self.network = EfficientNetBN("efficientnet-b0", pretrained=False, spatial_dims=2, in_channels=1)
-        self.network._fc = nn.Identity()  # the head is this package's own
+        self.network._fc = nn.Identity()  # type: ignore[assignment]  # the heads are this package's own
 
     def forward(self, features: Tensor) -> Tensor:
         """One vector a clip; the clips of a batch have equal lengths."""
