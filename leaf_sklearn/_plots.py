@@ -14,6 +14,7 @@ from ._tables import HEADINGS, Line
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 GREY = "#777777"
 MAX_COLUMNS = 3
+LOWEST = 20.0  # Hz, left edge of the logarithmic axis
 
 
 def plot_comparison(lines: Sequence[Line], path: str | os.PathLike[str]) -> None:
@@ -60,9 +61,9 @@ def plot_filters(transformer: Any, path: str | os.PathLike[str]) -> None:
     start, begin = transformer.initial_center_frequencies_, transformer.initial_bandwidths_
     _draw_moves(places, number, number, start, centres)
     places.set(xlabel="filter", ylabel="centre frequency (Hz)", title="Centre frequencies")
-    _draw_moves(spread, start, centres, begin, widths)
-    spread.set(xlabel="centre frequency (Hz)", ylabel="bandwidth (Hz)", title="Bandwidths", yscale="log")
-    spread.set_xscale("symlog", linthresh=100)  # a centre may be 0
+    # a centre may be 0, which has no place on a logarithmic axis
+    _draw_moves(spread, np.maximum(start, LOWEST), np.maximum(centres, LOWEST), begin, widths)
+    spread.set(xlabel="centre frequency (Hz)", ylabel="bandwidth (Hz)", title="Bandwidths", xscale="log", yscale="log")
     for axis in (spread.xaxis, spread.yaxis):
         axis.set_major_formatter("{x:.0f}")
     places.legend(frameon=False, loc="upper left")
