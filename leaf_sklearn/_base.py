@@ -1,6 +1,5 @@
 """What the transformers share: clips in, features out, names, state."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -16,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from ._clips import Clips, as_clips
+from ._containers import clip_kind
 from ._device import resolve_device
 from ._functionals import check_functionals, summarize
 from ._network import Network
@@ -142,7 +142,7 @@ class AudioTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def _check_clips(self, X: Any, *, reset: bool) -> tuple[Clips, np.dtype[Any]]:
         """X as clips, and the dtype that features of them have."""
         dtype = np.dtype(np.float32)
-        if not _is_list_of_clips(X):
+        if clip_kind(X) == "array":
             # values are checked clip by clip, so that the error can say which clip
             X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_all_finite=False, reset=reset, order="C")
             dtype = X.dtype
@@ -217,19 +217,3 @@ def unchanged_on_error(estimator: BaseEstimator) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before | kept)
         raise
-
-
-def _is_list_of_clips(X: Any) -> bool:
-    """Whether X holds paths or clips of unequal length, rather than a 2-D array of numbers."""
-    if isinstance(X, list | tuple):
-        # rows of plain numbers, equally long, are scikit-learn's array-like; arrays in a list are clips
-        return not (X and all(isinstance(row, list | tuple) and len(row) == len(X[0]) for row in X))
-    if isinstance(X, str):
-        return True
-    shape: tuple[int, ...] = getattr(X, "shape", ())
-    if len(shape) == 2 and shape[1] == 1 and shape[0] > 0:  # a column, perhaps of paths
-        first = X.to_numpy()[0, 0] if hasattr(X, "to_numpy") else X[0, 0]
-        return isinstance(first, str | os.PathLike | np.ndarray)
-    if len(shape) == 1:
-        return hasattr(X, "to_numpy") or getattr(X.dtype, "kind", "") in "OUST"
-    return False

@@ -16,12 +16,13 @@ _EXPECTED = "expected a 2-D array (n_clips, n_times), a list of 1-D arrays or a 
 
 
 def clip_kind(X: Any) -> str:
-    """Tell what X holds, from its container and its first element alone.
+    """Tell what X holds, from its container and its elements' types.
 
     Returns
     -------
     {"array", "ragged", "files"}
-        "array" for one table of numbers, "ragged" for separate 1-D arrays, "files" for paths.
+        "array" for one table of numbers, also as rows of plain numbers, "ragged" for separate 1-D arrays, "files" for
+        paths.
 
     Raises
     ------
@@ -30,6 +31,9 @@ def clip_kind(X: Any) -> str:
     """
     content = _opened(X)
     if isinstance(content, np.ndarray):
+        return "array"
+    # rows of plain numbers, equally long, are scikit-learn's array-like; arrays in a list are separate clips
+    if all(isinstance(row, list | tuple) and len(row) == len(content[0]) for row in content):
         return "array"
     return "files" if _is_path(content[0]) else "ragged"
 
@@ -64,7 +68,10 @@ def _opened(X: Any) -> NDArray[Any] | list[Any]:
     if len(X) == 0:
         raise ValueError(f"X is empty (0 clips); {_EXPECTED}.")
     if isinstance(X[0], Number):
-        raise ValueError(f"X is one 1-D sequence of {len(X)} numbers: wrap a single clip in a list, [X]; {_EXPECTED}.")
+        raise ValueError(
+            f"X is one 1-D sequence of {len(X)} numbers. Reshape your data by X.reshape(1, -1) or wrap a single clip in "
+            f"a list, [X]; {_EXPECTED}."
+        )
     return list(X)
 
 
