@@ -58,12 +58,14 @@ types: $(READY)
 	@$(BIN)/mypy
 
 docs: $(READY)
+	@rm -rf docs/generated
 	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
 
+# Kernel and client meet at a socket in the working folder, which has to be the same for both.
 notebooks: $(READY)
-	@for source in notebooks/*.py; do \
-	  $(BIN)/jupytext --quiet --to ipynb --update "$$source" && \
-	  $(BIN)/python -m nbconvert --to notebook --execute --inplace --log-level=ERROR --KernelManager.transport=ipc \
+	@cd notebooks && for source in *.py; do \
+	  ../$(BIN)/jupytext --quiet --to ipynb --update "$$source" && \
+	  ../$(BIN)/python -m nbconvert --to notebook --execute --inplace --log-level=ERROR --KernelManager.transport=ipc \
 	    --ExecutePreprocessor.record_timing=False "$${source%.py}.ipynb" || exit 1; \
 	done
 

@@ -29,12 +29,12 @@ from leaf_sklearn.datasets import make_audio_classification
 # %% [markdown]
 # ## Sounds
 #
-# Half-second clips of eight classes: harmonic tones, amplitude- and frequency-modulated tones and bands of noise, two
+# Quarter-second clips of eight classes: harmonic tones, amplitude- and frequency-modulated tones and bands of noise, two
 # classes of each, in background noise. For recordings of your own, `load_audio_files("folder")` gives the file names
 # and labels that go in the same place as `X` and `y`.
 
 # %%
-X, y = make_audio_classification(n_clips=320, n_classes=8, duration_s=0.5, random_state=0)
+X, y = make_audio_classification(n_clips=320, n_classes=8, duration_s=0.25, random_state=0)
 X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=0)
 X_train.shape, X_test.shape
 
