@@ -29,9 +29,9 @@ from leaf_sklearn.datasets import make_audio_classification
 # %% [markdown]
 # ## Sounds
 #
-# Quarter-second clips of eight classes: harmonic tones, amplitude- and frequency-modulated tones and bands of noise, two
-# classes of each, in background noise. For recordings of your own, `load_audio_files("folder")` gives the file names
-# and labels that go in the same place as `X` and `y`.
+# Clips of a quarter of a second and of eight classes: harmonic tones, amplitude- and frequency-modulated tones and
+# bands of noise, two classes of each, in background noise. For recordings of your own, `load_audio_files("folder")`
+# gives the file names and labels that go in the same place as `X` and `y`.
 
 # %%
 X, y = make_audio_classification(n_clips=320, n_classes=8, duration_s=0.25, random_state=0)
