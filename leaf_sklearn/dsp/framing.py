@@ -84,6 +84,17 @@ def correlate(waveforms: Tensor, kernels: Tensor) -> Tensor:
     return torch.cat([first[:, : n_out - half], second], dim=1)[None]
 
 
+def weighted_windows(energies: Tensor, taps: Tensor, *, hop: int) -> Tensor:
+    """Weighted sums over windows, each channel with its own taps: (B, F, L) and (F, K) -> (B, F, (L - K) // hop + 1).
+
+    A lone channel takes another code path in torch, which rounds differently; it is computed twice.
+    """
+    n_filters = len(taps)
+    channels = max(n_filters, 2)
+    energies, taps = energies.expand(-1, channels, -1), taps.expand(channels, -1)
+    return F.conv1d(energies, taps[:, None], stride=hop, groups=channels)[:, :n_filters]
+
+
 def multiply_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     """Matrix product whose rows do not depend on how many there are: (R, J) and (J, F) -> (R, F).
 

@@ -60,6 +60,11 @@ class Filterbank(nn.Module):
         self.sample_rate, self.n_filters = settings.span.sample_rate, settings.span.n_filters
         self.kernel_size = settings.window
 
+    @classmethod
+    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
+        """Whether energies under this pooling have a faster form than convolution."""
+        return False
+
     def kernels(self) -> Tensor:
         """Impulse responses, (C, kernel_size)."""
         raise NotImplementedError

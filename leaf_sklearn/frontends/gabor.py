@@ -11,6 +11,7 @@ from ..dsp.kernels import gabor_kernels, sigma_limits
 from ..dsp.scales import Floats
 from .filterbank import BankSettings, Filterbank
 from .parameters import ReferenceArrays, assign
+from .pooling import GaussianPooling, Pooling
 from .spectrum import fitting_n_fft
 
 
@@ -56,6 +57,11 @@ class GaborBank(Filterbank):
         self.sort_filters = settings.sort_filters
         self.raw_center = nn.Parameter(torch.as_tensor(center, dtype=torch.float32))
         self.raw_sigma = nn.Parameter(torch.as_tensor(sigma, dtype=torch.float32))
+
+    @classmethod
+    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
+        """Whether energies under this pooling have a faster form than convolution: the Gaussian lowpass."""
+        return issubclass(pooling, GaussianPooling)
 
     @property
     def center(self) -> Tensor:

@@ -131,6 +131,10 @@ def make_frontend(
         raise ValueError(f"Got n_fft={n_fft}, expected None: {name!r} reads it with init='mel' alone.")
     pool = _pooling(preset, pooling)
     _one_of("algorithm", algorithm, ALGORITHMS)
+    if algorithm == "fast" and not preset.filterbank.has_fast_form(pool):
+        raise ValueError(
+            f"Got algorithm='fast' with frontend={name!r} and pooling={pooling!r}, expected 'auto' or 'direct'."
+        )
     return Frontend(
         preset.filterbank(settings),
         pool(n_filters, window, hop),

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..dsp.framing import frame_count, left_padding, left_padding_range
+from ..dsp.framing import frame_count, left_padding, left_padding_range, weighted_windows
 from ..dsp.kernels import gaussian_lowpass, squared_hann_window
 from .parameters import ReferenceArrays
 
@@ -75,7 +75,7 @@ class GaussianPooling(Pooling):
     def forward(self, energies: Tensor) -> Tensor:
         """Weighted sums over every window: (B, F, L) -> (B, F, (L - kernel_size) // hop + 1)."""
         taps = gaussian_lowpass(self.width, kernel_size=self.kernel_size)
-        return F.conv1d(energies, taps[:, None], stride=self.hop, groups=self.n_filters)
+        return weighted_windows(energies, taps, hop=self.hop)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``pooling_kernel`` (1, 1, F, 1)."""
@@ -99,8 +99,7 @@ class LowpassPooling(Pooling):
 
     def forward(self, energies: Tensor) -> Tensor:
         """Weighted sums over every window: (B, F, L) -> (B, F, (L - kernel_size) // hop + 1)."""
-        taps = self.taps.expand(self.n_filters, 1, -1)
-        return F.conv1d(energies, taps, stride=self.hop, groups=self.n_filters)
+        return weighted_windows(energies, self.taps.expand(self.n_filters, -1), hop=self.hop)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``pooling_kernel`` (1, K, 1, 1)."""

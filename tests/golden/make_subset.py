@@ -7,8 +7,9 @@ INPUTS = ("short03", "odd4801", "len1600", "tiny100", "zeros")
 WHOLE = (
     "leaf__init leaf__pert leaf__clip leaf_log__pert leaf_none__pert leaf_preemp__pert leaf_mvn__pert "
     "leaf_sorted__clip leaf_pcenfixed__pert leaf_n64__init mel__init mel_pcen__init mel_pcenfixed__pert "
-    "sincnet__init sincnet__clip sincnet_plus__init sincnet_plus__clip leaf_8k__init mel_pcen_8k__pert tdfbanks_8k__pert sincnet_8k__pert "
-    "sincnet_plus_8k__pert leaf_22k_evenwin__init adam_steps_leaf__init kernels"
+    "sincnet__init sincnet__clip sincnet_plus__init sincnet_plus__clip leaf_8k__init mel_pcen_8k__pert "
+    "tdfbanks_8k__pert sincnet_8k__pert sincnet_plus_8k__pert leaf_22k_evenwin__init "
+    "adam_steps_leaf__init kernels"
 ).split()
 DROPPED = {
     "init_tables": ("td_",),
