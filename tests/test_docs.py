@@ -1,10 +1,12 @@
 """The documentation: every Python block runs, and the API page names every public name."""
 
+import json
 import re
 import shlex
 from pathlib import Path
 from unittest.mock import patch
 
+import jupytext
 import numpy as np
 import pytest
 import soundfile
@@ -93,3 +95,13 @@ def test_commands_are_understood():
     assert lines
     for line in lines:
         assert cli._parser().parse_args(shlex.split(line)).command == line.split()[0]
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_notebook_was_run(source):
+    """The stored notebook holds the cells of its source, every one of them run in order."""
+    stored = json.loads(source.with_suffix(".ipynb").read_text())["cells"]
+    cells = jupytext.read(source)["cells"]
+    assert ["".join(cell["source"]) for cell in stored] == [cell["source"] for cell in cells]
+    counts = [cell["execution_count"] for cell in stored if cell["cell_type"] == "code"]
+    assert counts == list(range(1, len(counts) + 1))

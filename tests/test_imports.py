@@ -2,12 +2,19 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 import tomllib
 
+import numpy as np
 import pytest
 from helpers import ROOT
+
+from leaf_sklearn import LeafTransformer
+from leaf_sklearn._feature_files import write_features
+from leaf_sklearn._plots import plot_filters
+from leaf_sklearn.encoders import make_encoder
 
 PACKAGE = ROOT / "leaf_sklearn"
 
@@ -106,6 +113,21 @@ def test_imports_without_extras():
     modules = [name_of(path) for path in FILES if path.stem != "__main__"]
     done = run_without(EXTRAS, "import importlib\n" + f"for name in {modules}: importlib.import_module(name)")
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "use"),
+    [
+        ("monai", "encoders", lambda path: make_encoder("efficientnet_b0", n_filters=40)),
+        ("matplotlib", "plot", lambda path: plot_filters(LeafTransformer().fit(np.zeros((1, 800))), path / "x.png")),
+        ("pyarrow", "parquet", lambda path: write_features(path / "x.parquet", ["a.wav"], ["mean"], np.zeros((1, 1)))),
+    ],
+)
+def test_a_missing_extra_is_named(module, extra, use, monkeypatch, tmp_path):
+    for name in [module, *(name for name in sys.modules if name.startswith(f"{module}."))]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=re.escape(f"pip install 'leaf-sklearn[{extra}]'")):
+        use(tmp_path)
 
 
 def test_every_import_is_declared():
