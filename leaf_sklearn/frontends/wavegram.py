@@ -19,6 +19,7 @@ LAST_SHRINK = 2
 STEPS_A_FRAME = SHRINK ** len(BLOCKS)
 HOP = STEM_HOP * STEPS_A_FRAME * LAST_SHRINK
 RECEPTIVE_FIELD = 2556
+CHUNK, OVERLAP = 500, 4
 NORM_EPS, NORM_MOMENTUM = 1e-3, 0.01
 
 
@@ -107,23 +108,38 @@ class WavegramBank(Filterbank):
         self.layers = nn.ModuleList(layers)
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
-        """Run the network on clips of one length: (B, N) -> (B, F, T); ``lengths`` is ignored."""
+        """Run the network on clips of one length: (B, N) -> (B, F, T); ``lengths`` is ignored.
+
+        Outside training, long clips are worked on in chunks of frames that overlap by what a frame sees.
+        """
         n_clips, n_times = waveforms.shape
         if n_clips == 1 and not self.training:
             # A lone row takes another code path in a convolution, which rounds differently.
             waveforms = waveforms.expand(2, -1)
-        missing = max(STEM_HOP * (STEPS_A_FRAME - 1) + 1 - n_times, 0)
-        n_times += missing
-        steps = (n_times + STEM_HOP - 1) // STEM_HOP
+        steps = max((n_times + STEM_HOP - 1) // STEM_HOP, STEPS_A_FRAME)
+        n_times = max(n_times, (steps - 1) * STEM_HOP + 1)
         padding = max((steps - 1) * STEM_HOP + STEM_SIZE - n_times, 0)
-        x = F.pad(waveforms, (padding // 2, missing + padding - padding // 2))[:, None]
+        missing = n_times - waveforms.shape[1]
+        padded = F.pad(waveforms, (padding // 2, missing + padding - padding // 2))
+        if self.training:
+            return self._network(padded)
+        n_frames, features = pooling.n_frames(n_times), []
+        for first in range(0, n_frames, CHUNK):
+            start, stop = max(first - OVERLAP, 0), first + CHUNK + OVERLAP
+            end = stop * HOP + STEM_SIZE - STEM_HOP if stop < n_frames else None
+            chunk = self._network(padded[:, start * HOP : end])
+            features.append(chunk[:n_clips, :, first - start : first - start + CHUNK])
+        return torch.cat(features, dim=-1)
+
+    def _network(self, padded: Tensor) -> Tensor:
+        """All layers: (B, N) with the first convolution's padding -> (B, F, T)."""
         stem, *others = self.layers
-        x = stem(x, STEM_HOP)
+        x = stem(padded[:, None], STEM_HOP)
         for first, second in zip(others[0:-2:2], others[1:-2:2], strict=True):
             x = F.max_pool1d(second(first(x)), SHRINK)
         for layer in others[-2:]:
             x = layer(x)
-        return F.avg_pool1d(x, LAST_SHRINK, ceil_mode=True)[:n_clips]
+        return F.avg_pool1d(x, LAST_SHRINK, ceil_mode=True)
 
     def center_frequencies(self) -> None:
         """None: the channels are no filters."""

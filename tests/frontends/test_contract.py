@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from leaf_sklearn.frontends import PRESETS, filterbank, make_frontend, mel
+from leaf_sklearn.frontends import PRESETS, filterbank, make_frontend, mel, wavegram
 
 SLOTS = [
     {"name": "leaf", "compression": "log"},
@@ -295,6 +295,15 @@ def test_wavegram_learns_its_running_statistics_in_training_alone():
     assert frontend.equal_lengths and frontend.center_frequencies() is None and frontend.bandwidths() is None
     assert (frontend.window, frontend.hop) == (2556, 640)
     assert frontend.train()(noise(1, 5)).isfinite().all()
+
+
+@pytest.mark.parametrize("n_times", [3 * 640, 20 * 640 + 7, 41 * 640 + 333])
+def test_wavegram_in_chunks_is_the_same(n_times, monkeypatch):
+    frontend, waveforms = build({"name": "wavegram"}), noise(2, n_times)
+    with torch.no_grad():
+        whole = frontend(waveforms)
+        monkeypatch.setattr(wavegram, "CHUNK", 5)
+        torch.testing.assert_close(frontend(waveforms), whole, rtol=0, atol=0)
 
 
 def test_building_a_frontend_leaves_the_global_generator_alone():
