@@ -114,6 +114,7 @@ def make_frontend(
         "sort_filters": sort_filters,
         "learn_pcen": learn_pcen,
     }
+    config = {key: value.item() if isinstance(value, np.generic) else value for key, value in config.items()}
     preset = PRESETS[_one_of("frontend", name, PRESETS)]
     _refuse_fixed(preset, config)
     window, hop = _sizes(sample_rate, window_ms, hop_ms)

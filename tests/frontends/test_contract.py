@@ -1,6 +1,7 @@
 """What every frontend promises, whatever its slots."""
 
 import copy
+import json
 import math
 import pickle
 
@@ -144,6 +145,11 @@ def test_rows_of_a_start_are_plain_python_in_the_config():
     torch.testing.assert_close(
         make_frontend(**config).filterbank.raw_sigma, make_frontend("leaf", n_filters=2, init=rows).filterbank.raw_sigma
     )
+
+
+def test_numpy_numbers_are_plain_python_in_the_config():
+    config = make_frontend("leaf", n_filters=np.int64(3), hop_ms=np.float32(10.0), sort_filters=np.bool_(True)).config
+    assert json.loads(json.dumps(config)) == config
 
 
 @every
