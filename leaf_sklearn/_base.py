@@ -14,12 +14,12 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
-from ._clips import Clips, as_clips
-from ._containers import clip_kind
+from ._clips.clips import Clips, as_clips
+from ._clips.containers import clip_kind
 from ._device import resolve_device
 from ._functionals import check_functionals, summarize
-from ._network import Network
 from ._sklearn import Interval, StrOptions, check_feature_names_in
+from ._training.network import Network
 from .frontends import Frontend
 
 OUTPUTS = ("functionals", "frames", "embedding")

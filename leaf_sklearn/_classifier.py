@@ -16,8 +16,8 @@ from ._base import unchanged_on_error
 from ._checks import as_targets_array
 from ._device import resolve_device
 from ._leaf import LeafTransformer
-from ._recipe import crop_length
 from ._sklearn import HasMethods, fit_context
+from ._training.recipe import crop_length
 
 MAX_WINDOWS = 32  # windows scored at once
 

@@ -13,16 +13,16 @@ from torch import nn
 
 from ._base import AudioTransformer, unchanged_on_error
 from ._checks import as_targets_array, check_groups, check_weights
-from ._clips import Clips
+from ._clips.clips import Clips
 from ._device import resolve_device
 from ._functionals import check_functionals
-from ._network import Network
-from ._recipe import RECIPES
 from ._sklearn import Interval, StrOptions, fit_context
-from ._split import hold_out
-from ._start import start_frontend
-from ._targets import ClassWeight, Targets, make_targets
-from ._training import Labelled, Training, describe, round_sizes
+from ._training.loop import Labelled, Training, describe, round_sizes
+from ._training.network import Network
+from ._training.recipe import RECIPES
+from ._training.split import hold_out
+from ._training.start import start_frontend
+from ._training.targets import ClassWeight, Targets, make_targets
 from .frontends import Frontend, make_frontend
 
 

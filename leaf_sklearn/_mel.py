@@ -6,8 +6,8 @@ from typing import Any, Self
 from ._base import AudioTransformer, unchanged_on_error
 from ._device import resolve_device
 from ._functionals import check_functionals
-from ._network import Network
 from ._sklearn import StrOptions, fit_context
+from ._training.network import Network
 from .frontends import make_frontend
 
 

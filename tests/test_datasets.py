@@ -42,7 +42,7 @@ def test_difficulty_goes_from_easy_to_hard_but_not_hopeless(options):
 
 @pytest.mark.parametrize("constant", [("INTERFERENCE", 0.0), ("SNR_DB", (40.0, 40.0))])
 def test_background_and_interference_are_hard_by_themselves(monkeypatch, constant):
-    monkeypatch.setattr(f"leaf_sklearn.datasets.{constant[0]}", constant[1])
+    monkeypatch.setattr(f"leaf_sklearn.datasets._synthetic.{constant[0]}", constant[1])
     assert accuracy(1.0) < 0.85
 
 

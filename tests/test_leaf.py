@@ -241,7 +241,7 @@ def test_too_few_clips_to_hold_out_are_said_in_the_history():
 
 
 def test_the_best_state_is_kept(clips, monkeypatch):
-    from leaf_sklearn._training import Training
+    from leaf_sklearn._training.loop import Training
 
     scores = iter([0.1, 0.9, 0.5, 0.5])
     monkeypatch.setattr(Training, "evaluate", lambda self: next(scores))

@@ -14,13 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from torch import Tensor
 
-from ._clips import Clips
-from ._functionals import summarize
-from ._network import STATISTICS
-from ._recipe import RECIPES
-from ._targets import Targets
-from .frontends import Frontend
-from .frontends.compression import PCEN
+from .._clips.clips import Clips
+from .._functionals import summarize
+from ..frontends import Frontend
+from ..frontends.compression import PCEN
+from .network import STATISTICS
+from .recipe import RECIPES
+from .targets import Targets
 
 FIXED = {"alpha": 0.5, "delta": 1e-3, "root": 10.0, "smooth": 0.04}
 ALPHAS = (0.05, 0.2, 0.5, 0.8, 0.95)

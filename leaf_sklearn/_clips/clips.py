@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from leaf_sklearn._audio import audio_length, check_samples, read_audio
-from leaf_sklearn._clip_cache import ClipCache
-from leaf_sklearn._containers import unpack
-from leaf_sklearn._resample import resample, resampled_length
+from .audio import audio_length, check_samples, read_audio
+from .cache import ClipCache
+from .containers import unpack
+from .resample import resample, resampled_length
 
 CACHE_BYTES = 256 * 2**20
 """Decoded clips that are kept: 4,194 clips of one second at 16 kHz."""

@@ -3,12 +3,12 @@ import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from leaf_sklearn._network import Network
-from leaf_sklearn._recipe import PARAMETRISATIONS, one_cycle, parametrise, plain_state
-from leaf_sklearn._split import hold_out
-from leaf_sklearn._start import ALPHAS, FIXED, SHAPES, Energies, search_start, set_start, why_not_search
-from leaf_sklearn._targets import make_targets
-from leaf_sklearn._training import draw_batches, round_sizes
+from leaf_sklearn._training.loop import draw_batches, round_sizes
+from leaf_sklearn._training.network import Network
+from leaf_sklearn._training.recipe import PARAMETRISATIONS, one_cycle, parametrise, plain_state
+from leaf_sklearn._training.split import hold_out
+from leaf_sklearn._training.start import ALPHAS, FIXED, SHAPES, Energies, search_start, set_start, why_not_search
+from leaf_sklearn._training.targets import make_targets
 from leaf_sklearn.frontends import make_frontend
 
 

@@ -1,4 +1,4 @@
-"""Audio data sets: synthetic clips, and the files of a folder or a table."""
+"""Synthetic clips whose classes are as hard to tell apart as asked."""
 
 from typing import Any
 
@@ -6,10 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
-from leaf_sklearn._audio_files import load_audio_files
-from leaf_sklearn._synthesis import FAMILIES, background, synthesize
-
-__all__ = ["load_audio_files", "make_audio_classification"]
+from ._families import FAMILIES, background, synthesize
 
 SNR_DB = (40.0, -5.0)
 """Sound over background in dB, at difficulty 0 and 1."""

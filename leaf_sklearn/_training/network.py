@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from ._functionals import summarize
-from ._state import arrays_to_module, module_to_arrays
-from .encoders import BatchNorm, Dropout, Encoder, make_encoder
-from .frontends import Frontend, make_frontend
+from .._functionals import summarize
+from .._state import arrays_to_module, module_to_arrays
+from ..encoders import BatchNorm, Dropout, Encoder, make_encoder
+from ..frontends import Frontend, make_frontend
 
 STATISTICS = ("mean", "std", "delta_std")
 VARIANCE_FLOOR = 1e-5

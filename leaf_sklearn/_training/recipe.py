@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from .frontends import Frontend
+from ..frontends import Frontend
 
 
 @dataclass(frozen=True)

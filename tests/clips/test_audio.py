@@ -8,8 +8,8 @@ import pytest
 import soundfile
 from scipy.signal import resample_poly
 
-from leaf_sklearn._audio import MAX_CHANNELS, AudioFileError, audio_length, read_audio
-from leaf_sklearn._resample import resample, resampled_length
+from leaf_sklearn._clips.audio import MAX_CHANNELS, AudioFileError, audio_length, read_audio
+from leaf_sklearn._clips.resample import resample, resampled_length
 
 FORMATS = {
     "a.wav": {},
@@ -78,7 +78,7 @@ def test_channels_are_averaged(tmp_path, name, channels):
 def test_long_files_are_decoded_in_blocks(tmp_path, monkeypatch):
     x = np.random.default_rng(0).uniform(-0.5, 0.5, (10_000, 2)).astype(np.float32)
     whole = read_audio(write(tmp_path, "float.wav", x, 16_000), sample_rate=16_000)
-    monkeypatch.setattr("leaf_sklearn._audio.READ_SAMPLES", 999)
+    monkeypatch.setattr("leaf_sklearn._clips.audio.READ_SAMPLES", 999)
     for name in ("float.wav", "a.flac", "a.ogg"):
         clip = read_audio(write(tmp_path, name, x, 16_000), sample_rate=16_000)
         assert clip.shape == whole.shape
@@ -268,10 +268,10 @@ def test_absurd_channel_counts_are_refused(tmp_path):
 
 def test_clips_that_grow_too_long_are_refused(tmp_path, monkeypatch):
     path = write(tmp_path, "a.flac", tone(1_000, 8_000), 8_000)
-    monkeypatch.setattr("leaf_sklearn._audio.MAX_FRAMES", 1_999)
+    monkeypatch.setattr("leaf_sklearn._clips.audio.MAX_FRAMES", 1_999)
     assert len(read_audio(path, sample_rate=8_000)) == 1_000
     refused(path, "2000 samples long")
-    monkeypatch.setattr("leaf_sklearn._audio.MAX_FRAMES", 999)
+    monkeypatch.setattr("leaf_sklearn._clips.audio.MAX_FRAMES", 999)
     patched(path, 22, bytes(4))
     refused(path, "samples long")
 

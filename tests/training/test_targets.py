@@ -4,7 +4,7 @@ import torch
 from sklearn.exceptions import DataConversionWarning
 
 from leaf_sklearn._checks import as_targets_array, check_groups, check_weights
-from leaf_sklearn._targets import MISSING, MultiLabel, MultiTask, Regression, SingleLabel, make_targets
+from leaf_sklearn._training.targets import MISSING, MultiLabel, MultiTask, Regression, SingleLabel, make_targets
 
 
 @pytest.mark.parametrize(

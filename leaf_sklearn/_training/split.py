@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit, StratifiedShuffleSplit
 
-from ._targets import Targets
+from .targets import Targets
 
 Indices = NDArray[np.intp]
 

@@ -9,7 +9,7 @@ import psutil
 import pytest
 import soundfile
 
-from leaf_sklearn._audio import AudioFileError, read_audio
+from leaf_sklearn._clips.audio import AudioFileError, read_audio
 
 SOURCES = {
     "pcm.wav": {},

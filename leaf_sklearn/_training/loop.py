@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ._clips import Clips
-from ._network import Network, set_generator
-from ._recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
-from ._targets import Targets
+from .._clips.clips import Clips
+from .network import Network, set_generator
+from .recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
+from .targets import Targets
 
 ROUNDS = 16  # evaluations in a full budget of steps
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from sklearn.utils import Bunch
 
-from leaf_sklearn._audio import EXTENSIONS
+from .._clips.audio import EXTENSIONS
 
 METADATA = "metadata.csv"
 """The table that is read if a folder holds it."""

@@ -10,8 +10,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from leaf_sklearn._resample import resample, resampled_length
-from leaf_sklearn._riff import find_wav_data, is_wav
+from .resample import resample, resampled_length
+from .riff import find_wav_data, is_wav
 
 MAX_CHANNELS = 64
 """Channels of a file that is mixed down; more is taken for a broken header."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from leaf_sklearn._audio import AudioFileError
+from .audio import AudioFileError
 
 _EXPECTED = "expected a 2-D array (n_clips, n_times), a list of 1-D arrays or a list of audio file paths"
 
@@ -69,7 +69,7 @@ def _opened(X: Any) -> NDArray[Any] | list[Any]:
         raise ValueError(f"X is empty (0 clips); {_EXPECTED}.")
     if isinstance(X[0], Number):
         raise ValueError(
-            f"X is one 1-D sequence of {len(X)} numbers. Reshape your data by X.reshape(1, -1) or put a single clip in "
+            f"X is one 1-D sequence of {len(X)} numbers. Reshape your data by X.reshape(1, -1) or wrap one clip in "
             f"a list, [X]; {_EXPECTED}."
         )
     return list(X)

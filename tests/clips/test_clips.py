@@ -12,10 +12,10 @@ import pytest
 import soundfile
 from scipy import sparse
 
-from leaf_sklearn._audio import AudioFileError, read_audio
-from leaf_sklearn._clip_cache import ClipCache
-from leaf_sklearn._clips import as_clips
-from leaf_sklearn._containers import clip_kind
+from leaf_sklearn._clips.audio import AudioFileError, read_audio
+from leaf_sklearn._clips.cache import ClipCache
+from leaf_sklearn._clips.clips import as_clips
+from leaf_sklearn._clips.containers import clip_kind
 
 RATE = 16_000
 
@@ -157,7 +157,7 @@ def test_lengths_are_known_without_decoding(files, monkeypatch):
     clips = as_clips(files, sample_rate=RATE)
     expected = [len(clips.read(i)) for i in range(3)]
     assert expected == [1_600, 3_200, 4_800]
-    monkeypatch.setattr("leaf_sklearn._audio._decode", None)
+    monkeypatch.setattr("leaf_sklearn._clips.audio._decode", None)
     assert as_clips(files, sample_rate=RATE).lengths().tolist() == expected
     assert as_clips(ragged(3, 5), sample_rate=RATE).lengths().tolist() == [3, 5]
 
@@ -263,7 +263,7 @@ def test_a_broken_file_is_named_when_it_is_read(files, tmp_path):
 def test_take_gives_a_subset_that_shares_the_cache(files, monkeypatch):
     clips = as_clips(files, sample_rate=RATE)
     expected = [clips.read(i) for i in range(3)]
-    monkeypatch.setattr("leaf_sklearn._clips.read_audio", None)
+    monkeypatch.setattr("leaf_sklearn._clips.clips.read_audio", None)
     assert_same([clips.take([2, 0]).read(i) for i in range(2)], [expected[2], expected[0]])
     assert_same([clips.take([2, 0]).take([1]).read(0)], [expected[0]])
     assert len(clips.take(np.array([True, False, True]))) == 2
@@ -352,7 +352,7 @@ def test_files_are_decoded_once_if_the_cache_is_on(files, monkeypatch, cached):
         decoded.append(path)
         return read_audio(path, sample_rate=sample_rate)
 
-    monkeypatch.setattr("leaf_sklearn._clips.read_audio", count)
+    monkeypatch.setattr("leaf_sklearn._clips.clips.read_audio", count)
     clips = as_clips(files, sample_rate=RATE, cache=cached)
     assert decoded == []
     for _ in range(2):
