@@ -27,7 +27,7 @@ from ._mel import MelTransformer
 from ._metrics import score_classifier
 from ._results import Row
 from ._tasks import Task, join_tasks, take
-from .frontends.make import PRESETS
+from .frontends import PRESETS
 
 CLASSIFIERS: dict[str, BaseEstimator] = {
     "logreg": LogisticRegression(C=1.0, max_iter=5000),

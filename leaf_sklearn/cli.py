@@ -9,7 +9,7 @@ from typing import Any
 from . import __version__
 from ._commands import compare_command, demo_command, describe_kept, fit_command, transform_command
 from ._jobs import CLASSIFIERS
-from .frontends.make import PRESETS
+from .frontends import PRESETS
 
 DATA_HELP = (
     "a folder with one folder of audio files a class; or a CSV with the columns file and label (and split and group, "
