@@ -3,7 +3,6 @@
 import json
 import re
 import shlex
-from pathlib import Path
 from unittest.mock import patch
 
 import jupytext
@@ -67,13 +66,13 @@ def test_api_names_everything(module):
     assert [name for name in public if name != "__version__" and prefix + name not in listed] == []
 
 
-def test_links_between_pages():
-    """Every relative link and image of the README and of CONTRIBUTING.md leads to a file."""
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
-        text = page.read_text()
-        targets = re.findall(r"\]\(([^)#:]+)\)", text) + re.findall(r"`(docs/[^`*]+\.md)`", text)
-        assert targets, page
-        assert [target for target in targets if not Path(ROOT / target).exists()] == []
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda page: page.stem)
+def test_named_files_exist(page):
+    """Relative links lead to files, and so do paths in the text."""
+    text = page.read_text()
+    links = [page.parent / target for target in re.findall(r"\]\(([^)#:]+)\)", text)]
+    paths = [ROOT / target for target in re.findall(r"`((?:leaf_sklearn|tests|docs|benchmarks)/[\w./]+)`", text)]
+    assert [path for path in links + paths if not path.exists()] == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/user_guide/frontends.md"])
