@@ -71,7 +71,7 @@ def test_named_files_exist(page):
     """Relative links lead to files, and so do paths in the text."""
     text = page.read_text()
     links = [page.parent / target for target in re.findall(r"\]\(([^)#:]+)\)", text)]
-    paths = [ROOT / target for target in re.findall(r"`((?:leaf_sklearn|tests|docs|benchmarks)/[\w./]+)`", text)]
+    paths = [ROOT / target for target in re.findall(r"`((?:leaf_sklearn|tests|docs|benchmarks)/[\w/]+\.\w+)`", text)]
     assert [path for path in links + paths if not path.exists()] == []
 
 
