@@ -1,0 +1,65 @@
+"""Frames at the ends of a clip: zero padding applies to energies, so what a window finds outside is taken off again."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ._bandplan import BandPlan
+from ._bandweights import node_weights
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where the clips of a batch end, in cells of the node grid (frame t spans cells t ... t + frame_cells - 1).
+
+    Attributes
+    ----------
+    masked : Tensor of shape (2 b, F, end_frames, end_samples)
+        Pooling windows of the first and last frames, over the samples about the end, zero inside the clip; first frames
+        in even rows. b is the number of clips, or 1 where all are alike.
+    cells : Tensor of shape (b, 2, end_cells)
+        Cells about these samples, within their clip.
+    """
+
+    masked: Tensor
+    cells: Tensor
+
+
+def find_ends(windows: Tensor, lengths: Tensor, frames: Tensor, left: Tensor, plan: BandPlan) -> Ends:
+    """Mask the windows, (F, K), outside clips of these lengths, frame counts and left paddings, (b,)."""
+    reach, device = plan.reach, windows.device
+    right = (frames - 1) * plan.hop + plan.kernel_size - lengths - left
+    sample, spare = torch.arange(reach, device=device), plan.end_samples - reach
+    shifts = [frame * plan.hop for frame in range(plan.end_frames)]
+    first = torch.stack([functional.pad(windows[:, : reach - shift], (shift, 0)) for shift in shifts], 1)
+    last = torch.stack([functional.pad(windows[:, shift - reach :], (0, shift)) for shift in shifts], 1)
+    first = torch.where((sample < left[:, None])[:, None, None], first, 0)
+    last = torch.where((sample >= reach - right[:, None])[:, None, None], last, 0)
+    masked = torch.stack((functional.pad(first, (0, spare)), functional.pad(last, (spare, 0))), 1)
+    starts = torch.stack((torch.zeros_like(frames), frames - 1 + plan.frame_cells - plan.end_cells), 1)
+    return Ends(masked.flatten(0, 1), starts[:, :, None] + torch.arange(plan.end_cells, device=device))
+
+
+def outside_energies(ends: Ends, nodes: list[Tensor], plan: BandPlan) -> Tensor:
+    """Energies that windows find outside their clip, from the nodes of the cells about the ends.
+
+    A list of (F_g, B, 2, end_cells, 2 rate), one entry a group -> (B, 2, F, end_frames).
+    """
+    energies = []
+    for members, group, values in zip(plan.members, plan.groups, nodes, strict=True):
+        masked = ends.masked[:, members].flatten(1, 2)
+        weights = node_weights(masked, group.rate, plan.hop, n_cells=plan.end_cells, first=plan.offset)
+        weights = weights.view(-1, 2, len(group.filters), plan.end_frames, weights.shape[-1])
+        energies.append((weights * values.flatten(3).permute(1, 2, 0, 3)[:, :, :, None]).sum(-1))
+    return torch.cat(energies, 2)
+
+
+def subtract_ends(energies: Tensor, outside: Tensor, frames: Tensor) -> Tensor:
+    """Take the energies outside off the first and last frames: (B, F, T), (B, 2, F, E), (b,) -> (B, F, T)."""
+    n_first = min(outside.shape[-1], energies.shape[-1])
+    from_first = functional.pad(outside[:, 0, :, :n_first], (0, energies.shape[-1] - n_first))
+    at = frames[:, None, None] - 1 - torch.arange(outside.shape[-1], device=energies.device)
+    from_last = torch.where(at >= 0, outside[:, 1], 0)
+    return (energies - from_first).scatter_add(2, at.clamp(min=0).expand_as(from_last), -from_last)

@@ -1,0 +1,135 @@
+"""LEAF energies without the full-rate convolution: band-limited FFTs and pooling on resampled squared envelopes.
+
+A Gabor filter passes a narrow band. Of the spectrum of a block of signal only that band is kept and transformed back,
+which samples the filter's complex output at a few nodes a hop. Its squared modulus is smooth between nodes, so the
+pooling window is resampled to the nodes once, with weights that integrate the interpolated energy.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ._bandblocks import block_energies
+from ._bandends import find_ends, outside_energies, subtract_ends
+from ._bandplan import BandPlan, plan_bands
+from ._bandweights import PreparedBands, prepare_bands
+from .framing import frame_count, left_padding
+
+__all__ = ["BandPlan", "PreparedBands", "bandlimited_energies", "plan_bands", "pooled_energies", "prepare_bands"]
+
+# Blocks transformed at once. On a CPU the arrays then stay in the caches; memory is bounded for long clips.
+BLOCKS_CPU, BLOCKS_ELSEWHERE = 32, 4096
+
+
+def bandlimited_energies(
+    waveforms: Tensor, lengths: Tensor | None, center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan
+) -> Tensor:
+    """Energies of Gabor filters, squared and pooled by Gaussian windows: (B, N) -> (B, F, T).
+
+    Equal to the stride-1 convolution with the truncated kernels, squared modulus and pooling, all with "same" zero
+    padding, within 1e-5 of the loudest filter of the frame and its neighbours. Gradients flow to all but the plan.
+
+    Parameters
+    ----------
+    waveforms : Tensor of shape (B, N)
+        Row i holds a clip in [0, lengths[i]); what follows is ignored.
+    lengths : Tensor of shape (B,) or None
+        Clip lengths in samples, None for N everywhere.
+    center, sigma : Tensor of shape (F,)
+        Centre frequencies in rad/sample and standard deviations in samples.
+    width : Tensor of shape (F,)
+        Widths of the pooling windows as a share of half the kernel.
+    plan : BandPlan
+        From :func:`plan_bands` for these values, or values near them.
+    """
+    return pooled_energies(waveforms, lengths, prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype))
+
+
+def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:
+    """Energies as from :func:`bandlimited_energies`, with constants prepared before: (B, N) -> (B, F, T)."""
+    plan, device = bands.plan, waveforms.device
+    n_rows, n_times = waveforms.shape
+    n_frames = frame_count(n_times, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
+    sizes = torch.full((1,), n_times, device=device) if lengths is None else lengths
+    frames = frame_count(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
+    left = left_padding(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
+    ends = find_ends(bands.windows, sizes, frames, left, plan)
+    # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
+    n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)
+    at_once = BLOCKS_CPU if device.type == "cpu" else BLOCKS_ELSEWHERE
+
+    framed, nodes = [], []
+    for rows, blocks in _chunks(n_rows, n_blocks, at_once):
+        own = slice(None) if lengths is None else rows
+        signal = _cut_blocks(waveforms[rows], None if lengths is None else lengths[own], left[own], blocks, plan)
+        cells, here = _locate(ends.cells[own], rows, blocks, n_blocks, plan)
+        parts = block_energies(_spectrum(signal, plan), cells.flatten(), bands)
+        framed.append(parts[0])
+        nodes.append([part.view(-1, *here.shape[:-1], part.shape[2]) * here for part in parts[1:]])
+    energies = _join(torch.cat(framed, 1).unflatten(1, (n_rows, n_blocks)), plan)[..., :n_frames]
+    outside = outside_energies(ends, [_gather(part, n_blocks, at_once) for part in zip(*nodes, strict=True)], plan)
+    original = torch.tensor(plan.order, device=device).argsort()
+    energies = subtract_ends(energies.transpose(0, 1)[:, original], outside[:, :, original], frames)
+    return energies.clamp(min=0)
+
+
+def _chunks(n_rows: int, n_blocks: int, at_once: int) -> Iterator[tuple[slice, range]]:
+    """Rows and blocks to do together: several short clips, or a part of a long one."""
+    n_together = max(at_once // n_blocks, 1)
+    for row in range(0, n_rows, n_together):
+        for block in range(0, n_blocks, at_once):
+            yield slice(row, min(row + n_together, n_rows)), range(block, min(block + at_once, n_blocks))
+
+
+def _gather(parts: tuple[Tensor, ...], n_blocks: int, at_once: int) -> Tensor:
+    """Chunks of rows one after the other, those of one row added: (F, rows, ...) each -> (F, B, ...)."""
+    per_row = -(-n_blocks // at_once)
+    return torch.cat([sum(parts[i + 1 : i + per_row], parts[i]) for i in range(0, len(parts), per_row)], 1)
+
+
+def _cut_blocks(waveforms: Tensor, lengths: Tensor | None, left: Tensor, blocks: range, plan: BandPlan) -> Tensor:
+    """Cut each clip into blocks that overlap, on the grid of its own frames: (b, N) -> (b n, L).
+
+    A block's first valid energy stands at its first sample: what precedes it by a kernel's reach stands at the end.
+    """
+    device, n_times, step = waveforms.device, waveforms.shape[1], plan.valid * plan.hop
+    # The first cell of frame 0 lies `left + offset` before the clip. Even kernels look one sample ahead.
+    start = blocks.start * step - 2 * plan.reach - plan.offset + 1 - plan.kernel_size % 2
+    stop = start + plan.reach + (len(blocks) - 1) * step + plan.block
+    low, high = min(max(start, 0), n_times), min(max(stop, 0), n_times)
+    inside = waveforms[:, low:high]
+    if lengths is not None:
+        inside = torch.where(torch.arange(low, high, device=device) < lengths[:, None], inside, 0)
+    padded = functional.pad(inside, (low - start, stop - high))
+    starts = (plan.reach - left)[:, None] + torch.arange(len(blocks), device=device) * step
+    if waveforms.requires_grad:
+        samples = starts[:, :, None] + torch.arange(plan.block, device=device)
+        cut = padded[:, None].expand(-1, len(blocks), -1).gather(2, samples.expand(len(padded), -1, -1))
+    else:
+        cut = padded.unfold(1, plan.block, 1)[torch.arange(len(padded), device=device)[:, None], starts]
+    return cut.flatten(0, 1).roll(-plan.reach, 1)
+
+
+def _spectrum(signal: Tensor, plan: BandPlan) -> Tensor:
+    """Spectra, continued by the bins that bands need beyond both ends: (n, L) -> (n, before + L + after)."""
+    before, after = plan.overhang
+    spectrum = torch.fft.fft(signal)
+    return torch.cat((spectrum[:, plan.block - before :], spectrum, spectrum[:, :after]), 1)
+
+
+def _locate(cells: Tensor, rows: slice, blocks: range, n_blocks: int, plan: BandPlan) -> tuple[Tensor, Tensor]:
+    """Where cells of clips stand among those of a chunk's blocks, and whether they do: (b, 2, C) -> (rows, 2, C)."""
+    row = torch.arange(rows.stop - rows.start, device=cells.device)[:, None, None]
+    block = cells // plan.valid - blocks.start
+    here = (block >= 0) & (block < len(blocks))
+    at = (row * len(blocks) + block.clamp(0, len(blocks) - 1)) * plan.cells + cells % plan.valid
+    return at, here.expand_as(at)[..., None]
+
+
+def _join(framed: Tensor, plan: BandPlan) -> Tensor:
+    """Add what blocks give to frames that begin in the block before: (F, B, n, valid + J - 1) -> (F, B, n valid)."""
+    shared = plan.frame_cells - 1
+    begun = functional.pad(framed[:, :, 1:, :shared], (plan.valid - shared, 0, 0, 1))
+    return (framed[..., shared:] + begun).flatten(2)

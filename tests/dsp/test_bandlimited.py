@@ -1,0 +1,282 @@
+import math
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from helpers import TASKS, needs_tasks
+
+from leaf_sklearn.dsp import bandlimited
+from leaf_sklearn.dsp.bandlimited import bandlimited_energies, plan_bands, pooled_energies, prepare_bands
+from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
+from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
+from leaf_sklearn.dsp.smoothing import exponential_moving_average
+
+RATE = 16000
+GEOMETRIES = [(401, 160), (201, 80), (401, 80), (552, 220), (401, 147), (401, 500), (25, 10), (24, 7), (25, 1)]
+
+
+def direct_energies(waveforms, center, sigma, width, *, kernel_size, hop):
+    """The definition: convolution at stride 1, squared modulus, pooling at the hop, all with zero padding."""
+    n_filters, n_times = len(center), waveforms.shape[1]
+    left = (kernel_size - 1) // 2
+    padded = torch.nn.functional.pad(waveforms, (left, kernel_size - 1 - left))
+    kernels = gabor_kernels(center, sigma, kernel_size=kernel_size)
+    real, imaginary = torch.nn.functional.conv1d(padded[:, None], kernels[:, None]).split(n_filters, 1)
+    missing = max((-(-n_times // hop) - 1) * hop + kernel_size - n_times, 0)
+    energies = torch.nn.functional.pad(real**2 + imaginary**2, (missing // 2, missing - missing // 2))
+    windows = gaussian_lowpass(width, kernel_size=kernel_size)
+    return torch.nn.functional.conv1d(energies, windows[:, None], stride=hop, groups=n_filters)
+
+
+def mel_parameters(kernel_size=401, sample_rate=RATE, n_filters=40):
+    """The usual start."""
+    span = FilterRange(n_filters, sample_rate, 60.0, 0.4875 * sample_rate)
+    bands = matrix_bands(scale_matrix("mel", span, n_fft=512), sample_rate=sample_rate)
+    center = torch.from_numpy(2 * np.pi * bands.center / sample_rate)
+    sigma = torch.from_numpy(SIGMA_UNIT * np.sqrt(0.5) * sample_rate / bands.bandwidth)
+    return center, sigma.clamp(*sigma_limits(kernel_size)), torch.full_like(center, 0.4)
+
+
+def random_parameters(n_filters, kernel_size, seed):
+    """Anything that the constraints allow, the ends of the ranges among it."""
+    generator = torch.Generator().manual_seed(seed)
+    low, high = sigma_limits(kernel_size)
+    center, sigma, width = torch.rand(3, n_filters, dtype=torch.float64, generator=generator)
+    center[:2], sigma[2:4] = torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0])
+    width[4:6] = torch.tensor([0.0, 1.0])
+    return center * math.pi, low * (high / low) ** sigma, 2 / kernel_size * (kernel_size / 4) ** width
+
+
+def trained_parameters(seed=0):
+    """As after training: some filters moved, narrowed and widened."""
+    generator = torch.Generator().manual_seed(seed)
+    center, sigma, width = mel_parameters()
+    moves = torch.randn(3, len(center), dtype=torch.float64, generator=generator)
+    center = (center + 0.02 * moves[0]).clamp(0, math.pi)
+    return (
+        center,
+        (sigma * torch.exp(0.4 * moves[1])).clamp(*sigma_limits(401)),
+        width * torch.exp(0.3 * moves[2].clamp(max=0.7)),
+    )
+
+
+PARAMETERS = {
+    "init": mel_parameters,
+    "trained": trained_parameters,
+    "random": lambda: random_parameters(40, 401, 0),
+    "other random": lambda: random_parameters(40, 401, 1),
+}
+
+
+def signals(n_times=4800):
+    """Noise, tones, beats, a chirp, impulses, an onset after silence, and silence."""
+    t = torch.arange(n_times, dtype=torch.float64)
+    noise = torch.randn(n_times, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    impulses = torch.zeros(n_times, dtype=torch.float64)
+    impulses[[0, 1000, 4001, n_times - 1]] = 1.0
+    tone = torch.sin(2 * math.pi * 1000 / RATE * t)
+    return torch.stack(
+        [
+            noise,
+            tone,
+            torch.sin(2 * math.pi * 150 / RATE * t),
+            tone + torch.sin(2 * math.pi * 1030 / RATE * t),
+            torch.sin(2 * math.pi * 440 / RATE * t) + torch.sin(2 * math.pi * 5000 / RATE * t),
+            torch.sin(math.pi * 0.4 * t**2 / n_times),
+            impulses,
+            noise * (t > n_times // 2),
+            torch.zeros_like(t),
+        ]
+    )
+
+
+def neighbourhood(energies):
+    """Loudest filter of each frame, the one before and the one after: (B, F, T) -> (B, 1, T)."""
+    return torch.nn.functional.max_pool1d(energies.amax(1, keepdim=True), 3, stride=1, padding=1)
+
+
+def fast_energies(waveforms, lengths, parameters, kernel_size=401, hop=160):
+    plan = plan_bands(*parameters, kernel_size=kernel_size, hop=hop)
+    return bandlimited_energies(waveforms, lengths, *parameters, plan)
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS)
+def test_equals_convolution(parameters):
+    values = PARAMETERS[parameters]()
+    expected = direct_energies(signals(), *values, kernel_size=401, hop=160)
+    for dtype in (torch.float32, torch.float64):
+        energies = fast_energies(signals().to(dtype), None, values)
+        assert energies.dtype == dtype
+        assert energies.shape == expected.shape
+        assert (energies >= 0).all()
+        error = (energies - expected).abs()
+        assert (error <= 1e-5 * expected.amax((1, 2), keepdim=True)).all()
+        # Where digital silence borders on sound, frames two further on hear what the band's ends ring by.
+        assert (error[:6] <= 2e-6 * neighbourhood(expected[:6])).all()
+        assert (energies[-1] == 0).all()
+
+
+@pytest.mark.parametrize("n_times", [1, 2, 100, 160, 161, 199, 200, 201, 320, 401, 640, 1600])
+@pytest.mark.parametrize("parameters", ["init", "random"])
+def test_short_clips(parameters, n_times):
+    values = PARAMETERS[parameters]()
+    waveforms = torch.randn(2, n_times, dtype=torch.float64, generator=torch.Generator().manual_seed(n_times))
+    expected = direct_energies(waveforms, *values, kernel_size=401, hop=160)
+    error = (fast_energies(waveforms.float(), None, values) - expected).abs()
+    # An onset and an end in one window are interpolated less well.
+    tolerance = 1e-5 if n_times > 401 else 2e-4
+    assert (error <= tolerance * expected.amax((1, 2), keepdim=True)).all()
+
+
+@pytest.mark.parametrize(("kernel_size", "hop"), GEOMETRIES)
+def test_every_window_and_hop(kernel_size, hop):
+    values = random_parameters(8, kernel_size, seed=3)
+    plan = plan_bands(*values, kernel_size=kernel_size, hop=hop)
+    for n_times in (hop, 3 * kernel_size + 1, plan.valid * hop * 2 + 17):
+        waveforms = torch.randn(2, n_times, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        expected = direct_energies(waveforms, *values, kernel_size=kernel_size, hop=hop)
+        energies = bandlimited_energies(waveforms, None, *values, plan)
+        assert energies.shape == expected.shape
+        assert ((energies - expected).abs() <= 1e-5 * expected.amax((1, 2), keepdim=True)).all()
+
+
+@pytest.mark.parametrize("kernel_size", [401, 400])
+def test_plan_may_be_stale(kernel_size):
+    values = [value.float() for value in random_parameters(8, kernel_size, seed=4)]
+    plan = plan_bands(*values, kernel_size=kernel_size, hop=160)
+    center, sigma, width = values[0] * 0.999 + 1e-3, values[1].clamp(max=140) * 1.01, values[2]
+    waveforms = torch.randn(1, 8000, generator=torch.Generator().manual_seed(0))
+    expected = direct_energies(waveforms, center, sigma, width, kernel_size=kernel_size, hop=160)
+    energies = bandlimited_energies(waveforms, None, center, sigma, width, plan)
+    assert ((energies - expected).abs() <= 1e-5 * expected.amax((1, 2), keepdim=True)).all()
+
+
+def assert_rows_stand_alone(waveforms, lengths, bands):
+    """Each clip's frames are, bit for bit, those of the clip alone, whatever it is batched and padded with."""
+    together = pooled_energies(waveforms, lengths, bands)
+    backwards = pooled_energies(waveforms.flip(0), lengths.flip(0), bands).flip(0)
+    for row, length in enumerate(lengths.tolist()):
+        clip, n_frames = waveforms[row : row + 1, :length], -(-length // bands.plan.hop)
+        padded = torch.nn.functional.pad(clip, (0, 5000), value=math.nan)
+        alone = pooled_energies(clip, None, bands)
+        assert alone.shape[-1] == n_frames
+        assert torch.equal(together[row : row + 1, :, :n_frames], alone)
+        assert torch.equal(backwards[row : row + 1, :, :n_frames], alone)
+        assert torch.equal(pooled_energies(padded, lengths[row : row + 1], bands)[..., :n_frames], alone)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("parameters", ["init", "random"])
+def test_clips_do_not_depend_on_their_batch(parameters, n_threads):
+    previous = torch.get_num_threads()
+    torch.set_num_threads(n_threads)
+    try:
+        values = PARAMETERS[parameters]()
+        plan = plan_bands(*values, kernel_size=401, hop=160)
+        lengths = torch.tensor([9000, 1, 160, 161, 4000, 402, 12345, 12000, 8000])
+        waveforms = torch.randn(len(lengths), 12345, generator=torch.Generator().manual_seed(0))
+        for row, length in enumerate(lengths):
+            waveforms[row, length:] = math.nan
+        assert_rows_stand_alone(waveforms, lengths, prepare_bands(*values, plan, dtype=torch.float32))
+    finally:
+        torch.set_num_threads(previous)
+
+
+def test_even_kernels_do_not_depend_on_their_batch():
+    values = random_parameters(8, 24, seed=3)
+    lengths = torch.tensor([300, 1, 7, 40, 299])
+    waveforms = torch.randn(len(lengths), 300, generator=torch.Generator().manual_seed(0))
+    plan = plan_bands(*values, kernel_size=24, hop=7)
+    assert_rows_stand_alone(waveforms, lengths, prepare_bands(*values, plan, dtype=torch.float32))
+
+
+@pytest.mark.parametrize("kernel_size", [25, 24])
+def test_long_clips_are_done_in_parts(kernel_size, monkeypatch):
+    values = random_parameters(6, kernel_size, seed=0)
+    plan = plan_bands(*values, kernel_size=kernel_size, hop=10)
+    bands = prepare_bands(*values, plan, dtype=torch.float32)
+    n_times = 5 * plan.valid * plan.hop
+    waveforms = torch.randn(3, n_times, generator=torch.Generator().manual_seed(0))
+    lengths = torch.tensor([n_times, n_times // 3, n_times - plan.valid * plan.hop - 3])
+    at_once = pooled_energies(waveforms, lengths, bands)
+    for n_blocks in (2, 3):
+        monkeypatch.setattr(bandlimited, "BLOCKS_CPU", n_blocks)
+        assert torch.equal(pooled_energies(waveforms, lengths, bands), at_once)
+
+
+@pytest.mark.parametrize("kernel_size", [25, 24])
+def test_gradients(kernel_size):
+    generator = torch.Generator().manual_seed(0)
+    center, sigma, width = random_parameters(6, kernel_size, seed=5)
+    # Away from the ends of the range, where the width is clipped.
+    values = [center, sigma, width.clamp(2.1 / kernel_size, 0.49)]
+    plan = plan_bands(*values, kernel_size=kernel_size, hop=7)
+    assert len(plan.groups) > 1
+    waveforms = torch.randn(2, 100, dtype=torch.float64, generator=generator)
+    lengths = torch.tensor([100, 61])
+
+    def energies(*inputs):
+        return bandlimited_energies(inputs[0], lengths, *inputs[1:], plan)[..., : -(-61 // 7)]
+
+    leaves = [value.requires_grad_() for value in (waveforms, *values)]
+    assert torch.autograd.gradcheck(energies, leaves, fast_mode=True)
+
+
+@pytest.mark.parametrize("parameters", ["init", "random"])
+def test_gradients_equal_those_of_convolution(parameters):
+    values = [value.requires_grad_() for value in PARAMETERS[parameters]()]
+    waveforms = torch.randn(2, 4000, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    exact = direct_energies(waveforms, *values, kernel_size=401, hop=160)
+    expected = torch.autograd.grad(exact.add(1e-3).log().sum(), [waveforms, *values])
+    energies = fast_energies(waveforms, None, [value.detach() for value in values])
+    plan = plan_bands(*(value.detach() for value in values), kernel_size=401, hop=160)
+    for dtype in (torch.float32, torch.float64):
+        energies = bandlimited_energies(waveforms.to(dtype), None, *values, plan)
+        gradients = torch.autograd.grad(energies.add(1e-3).log().sum(), [waveforms, *values])
+        for ours, theirs in zip(gradients, expected, strict=True):
+            assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+
+
+def test_runs_without_data():
+    plan = plan_bands(*mel_parameters(), kernel_size=401, hop=160)
+    values = [torch.empty(40, device="meta") for _ in range(3)]
+    waveforms, lengths = torch.empty(3, 16000, device="meta"), torch.empty(3, dtype=torch.int64, device="meta")
+    assert bandlimited_energies(waveforms, lengths, *values, plan).shape == (3, 40, 100)
+
+
+def test_wide_filters_need_fewer_nodes():
+    rates = []
+    for sigma in (3.0, 10.0, 30.0):
+        plan = plan_bands([1.0], [sigma], [0.4], kernel_size=401, hop=160)
+        rates.append(plan.groups[0].rate)
+        # Half the bins left out would cost more than what the nodes can hold.
+        assert math.exp(-0.5 * (math.pi * plan.groups[0].rate / 160 * sigma) ** 2) < 1e-6
+    assert rates == sorted(rates, reverse=True)
+
+
+def features(energies, scale, alpha):
+    """Frames as the default recipe starts: energies over their channel's mean, PCEN with a small offset."""
+    scaled = energies / scale[:, None] + 1e-5
+    smoothed = exponential_moving_average(scaled, torch.full_like(scale, 0.04))
+    return (scaled / (smoothed + 1e-12) ** alpha + 1e-3) ** 0.1 - 1e-3**0.1
+
+
+@needs_tasks
+@pytest.mark.parametrize("clips_per_task", [1, pytest.param(12, marks=pytest.mark.slow)])
+def test_features_of_recordings(clips_per_task):
+    values = mel_parameters()
+    plan = plan_bands(*values, kernel_size=401, hop=160)
+    bands = prepare_bands(*values, plan, dtype=torch.float32)
+    for task in sorted(path for path in TASKS.iterdir() if path.is_dir()):
+        files = sorted((task / "clips").glob("*.flac"))
+        chosen = np.random.default_rng(0).choice(len(files), clips_per_task, replace=False)
+        clips = [torch.from_numpy(soundfile.read(files[index], dtype="float64")[0])[None] for index in chosen]
+        expected = [direct_energies(clip, *values, kernel_size=401, hop=160) for clip in clips]
+        scale = torch.cat([exact[0] for exact in expected], 1).mean(1)
+        for clip, exact in zip(clips, expected, strict=True):
+            energies = pooled_energies(clip.float(), None, bands).double()
+            assert ((energies - exact).abs() <= 1e-5 * exact.max()).all()
+            for alpha in (0.05, 0.2, 0.5, 0.8, 0.95):
+                moved = features(energies, scale, alpha) - features(exact, scale, alpha)
+                assert moved.abs().max() <= 2e-3, task.name
