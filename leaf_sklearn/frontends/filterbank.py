@@ -25,6 +25,7 @@ class BankSettings:
     init: str | Floats = "mel"
     n_fft: int | None = None
     sort_filters: bool = False
+    fast: bool = False
     generator: torch.Generator | None = field(default=None, compare=False)
 
     @property

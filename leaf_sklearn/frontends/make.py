@@ -67,7 +67,9 @@ def make_frontend(
     compression : {"auto", "pcen", "log", "root", None}
         "auto" takes the preset's own, None leaves energies as they are.
     algorithm : {"auto", "direct", "fast"}
-        How Gabor filters are computed.
+        "direct" convolves; "fast" keeps each filter's band alone and is within 1e-5 of a frame's loudest filter, for
+        Gabor filters under the Gaussian lowpass; "auto" is "fast" where that is possible. Clips shorter than two
+        windows are convolved in any case.
     n_fft : int, optional
         Size of the Fourier transform behind mel filters and the Gabor start. None takes 512, or the next power of two
         at which no two filters are alike and none is empty; 512 restores the reference's filters everywhere.
@@ -120,22 +122,23 @@ def make_frontend(
     window, hop = _sizes(sample_rate, window_ms, hop_ms)
     if n_filters < 1:
         raise ValueError(f"Got n_filters={n_filters}, expected at least 1.")
-    settings = BankSettings(
-        span=FilterRange(n_filters, sample_rate, *_range(preset, sample_rate, fmin, fmax)),
-        window=window,
-        init=_init(init, n_filters, sample_rate, fmin, fmax),
-        n_fft=n_fft,
-        sort_filters=sort_filters,
-        generator=generator,
-    )
-    if n_fft is not None and not (settings.reads_matrix or preset.filterbank is MelBank):
-        raise ValueError(f"Got n_fft={n_fft}, expected None: {name!r} reads it with init='mel' alone.")
     pool = _pooling(preset, pooling)
     _one_of("algorithm", algorithm, ALGORITHMS)
     if algorithm == "fast" and not preset.filterbank.has_fast_form(pool):
         raise ValueError(
             f"Got algorithm='fast' with frontend={name!r} and pooling={pooling!r}, expected 'auto' or 'direct'."
         )
+    settings = BankSettings(
+        span=FilterRange(n_filters, sample_rate, *_range(preset, sample_rate, fmin, fmax)),
+        window=window,
+        init=_init(init, n_filters, sample_rate, fmin, fmax),
+        n_fft=n_fft,
+        sort_filters=sort_filters,
+        fast=algorithm != "direct" and preset.filterbank.has_fast_form(pool),
+        generator=generator,
+    )
+    if n_fft is not None and not (settings.reads_matrix or preset.filterbank is MelBank):
+        raise ValueError(f"Got n_fft={n_fft}, expected None: {name!r} reads it with init='mel' alone.")
     return Frontend(
         preset.filterbank(settings),
         pool(n_filters, window, hop),

@@ -72,9 +72,14 @@ class GaussianPooling(Pooling):
         super().__init__(n_filters, kernel_size, hop)
         self.width = nn.Parameter(torch.full((n_filters,), 0.4))
 
+    @property
+    def clipped_width(self) -> Tensor:
+        """Widths as they are used, (F,)."""
+        return self.width.clamp(2.0 / self.kernel_size, 0.5)
+
     def forward(self, energies: Tensor) -> Tensor:
         """Weighted sums over every window: (B, F, L) -> (B, F, (L - kernel_size) // hop + 1)."""
-        taps = gaussian_lowpass(self.width, kernel_size=self.kernel_size)
+        taps = gaussian_lowpass(self.clipped_width, kernel_size=self.kernel_size)
         return weighted_windows(energies, taps, hop=self.hop)
 
     def load_reference(self, params: ReferenceArrays) -> None:

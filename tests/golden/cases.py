@@ -124,7 +124,7 @@ def params_of(arrays):
     return {key.removeprefix("param/"): value for key, value in arrays.items() if key.startswith("param/")}
 
 
-def build(case, config):
+def build(case, config, algorithm="direct"):
     """The frontend of a case at its own start, with the reference's behaviour restored."""
     family = FAMILIES[case.split("__")[0]]
     frontend = make_frontend(
@@ -133,7 +133,7 @@ def build(case, config):
         n_filters=config["n_filters"],
         window_ms=config["geometry"]["window_len_ms"],
         hop_ms=config["geometry"]["window_stride_ms"],
-        algorithm="direct",
+        algorithm=algorithm,
         **family.options,
     )
     if family.filter_rate is not None:

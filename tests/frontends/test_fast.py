@@ -1,0 +1,114 @@
+"""The fast form of LEAF against the convolution, and its independence of the batch."""
+
+import pytest
+import torch
+from golden import cases
+
+from leaf_sklearn.frontends import fast, make_frontend
+
+VARIANTS = [
+    {},
+    {"sort_filters": True, "preemphasis": True, "compression": "log"},
+    {"sample_rate": 8000, "n_filters": 24, "init": "linear"},
+    {"sample_rate": 22050, "n_filters": 12},
+    {"sample_rate": 44100, "n_filters": 64},
+    {"hop_ms": 40.0, "n_filters": 9},
+    {"window_ms": 5.0, "hop_ms": 2.5, "n_filters": 1},
+    {"init": "random", "n_filters": 33},
+]
+
+
+def noise(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def both(**options):
+    direct = make_frontend("leaf", algorithm="direct", **options)
+    quick = make_frontend("leaf", algorithm="fast", **options)
+    quick.load_state_dict(direct.state_dict())
+    return direct, quick
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_energies_are_the_convolutions(options):
+    direct, quick = both(**options)
+    n_times = direct.sample_rate + 137
+    waveforms, lengths = noise(3, n_times), torch.tensor([n_times, n_times // 2, 10])
+    with torch.no_grad():
+        wanted, got = direct.energies(waveforms, lengths), quick.energies(waveforms, lengths)
+    for row, count in enumerate(direct.n_frames(lengths).tolist()):
+        loudest = wanted[row, :, :count].amax(dim=0)
+        assert ((got - wanted)[row, :, :count].abs() <= 1e-5 * loudest).all()
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_a_clip_does_not_depend_on_its_batch(options):
+    _, quick = both(**options)
+    waveforms, lengths = noise(4, 9000), torch.tensor([9000, 2 * quick.window, 2 * quick.window - 1, 7])
+    with torch.no_grad():
+        features = quick(waveforms, lengths)
+        for row, length in enumerate(lengths.tolist()):
+            alone = quick(waveforms[row : row + 1, :length])
+            torch.testing.assert_close(alone[0], features[row, :, : alone.shape[-1]], rtol=0, atol=0)
+            padded = quick(waveforms[[row, row]], lengths[[row, row]])[1]
+            torch.testing.assert_close(padded[:, : alone.shape[-1]], alone[0], rtol=0, atol=0)
+
+
+def test_gradients_are_the_convolutions():
+    direct, quick = both()
+    waveforms, lengths = noise(3, 8000), torch.tensor([8000, 5000, 300])
+    weight = noise(3, 40, direct.n_frames(8000), seed=1)
+    weight = weight * (torch.arange(weight.shape[-1]) < direct.n_frames(lengths)[:, None])[:, None]
+    found = []
+    for frontend in (direct, quick):
+        clips = waveforms.clone().requires_grad_()
+        (frontend(clips, lengths) * weight).sum().backward()
+        found.append([clips.grad, *(parameter.grad for parameter in frontend.parameters())])
+    for wanted, got in zip(*found, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=0, atol=1e-4 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("case", cases.present(["leaf__init", "leaf__pert", "leaf_8k__init"]))
+@pytest.mark.parametrize("name", ["short03", "odd4801", "len1600"])
+def test_features_are_near_the_references(case, name):
+    config, arrays, inputs = cases.load(case)
+    frontend = cases.build(case, config, algorithm="fast").load_reference(cases.params_of(arrays))
+    with torch.no_grad():
+        got = frontend(torch.from_numpy(inputs[name])).transpose(1, 2).numpy()
+    assert cases.deviation(got, arrays[f"out/{name}"]) < 2e-3
+
+
+def test_auto_is_fast_and_a_trained_model_takes_its_new_parameters():
+    waveforms, quick = noise(2, 6000), make_frontend("leaf", algorithm="fast")
+    auto = make_frontend("leaf")
+    with torch.no_grad():
+        torch.testing.assert_close(auto(waveforms), quick(waveforms), rtol=0, atol=0)
+        before = auto(waveforms)
+        auto.filterbank.center = auto.filterbank.center * 0.9
+        assert (auto(waveforms) - before).abs().max() > 0.01
+        direct = make_frontend("leaf", algorithm="direct")
+        direct.load_state_dict(auto.state_dict())
+        torch.testing.assert_close(auto(waveforms), direct(waveforms), rtol=0, atol=2e-3)
+
+
+def test_constants_are_kept_between_calls_without_gradients_alone():
+    frontend, waveforms = make_frontend("leaf", n_filters=7), noise(1, 3000)
+    fast._prepared.cache_clear()
+    with torch.inference_mode():
+        inference = frontend(waveforms)
+        frontend(waveforms)
+    with torch.no_grad():
+        torch.testing.assert_close(frontend(waveforms), inference, rtol=0, atol=0)
+    assert fast._prepared.cache_info().misses == 1
+    assert fast._prepared.cache_info().hits == 2
+    features = frontend(waveforms)
+    torch.testing.assert_close(features.detach(), inference.clone(), rtol=0, atol=0)
+    features.sum().backward()
+    assert fast._prepared.cache_info().misses == 1
+    assert frontend.filterbank.raw_sigma.grad.abs().max() > 0
+
+
+def test_other_poolings_and_the_meta_device_are_direct():
+    pooled = make_frontend("leaf", pooling="max")
+    assert not pooled.filterbank.fast
+    assert make_frontend("leaf", algorithm="fast").to("meta")(torch.empty(2, 5000, device="meta")).shape == (2, 40, 32)
