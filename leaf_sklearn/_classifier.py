@@ -40,7 +40,7 @@ class LeafClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         Classes of y, a list of them where y has several columns.
     n_features_in_ : int
         Samples of a clip, where fit saw a 2-D array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where fit saw a data frame whose columns have string names.
 
     See Also

@@ -94,7 +94,7 @@ class LeafTransformer(AudioTransformer):
     ----------
     n_features_in_ : int
         Samples of a clip, where fit saw a 2-D array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where fit saw a data frame whose columns have string names.
     classes_ : ndarray, list of ndarray or None
         Classes of y, a list of them where y has several columns, None for regression and without y.

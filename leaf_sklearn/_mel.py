@@ -40,7 +40,7 @@ class MelTransformer(AudioTransformer):
     ----------
     n_features_in_ : int
         Samples of a clip, where fit saw a 2-D array.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Where fit saw a data frame whose columns have string names.
     frontend_ : torch.nn.Module
         The filterbank, from waveforms (B, N) to features (B, F, T).

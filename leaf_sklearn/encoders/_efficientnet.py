@@ -1,6 +1,9 @@
 """EfficientNet-B0 on features as a one-channel image, the paper's encoder for its eight tasks."""
 
 from torch import Tensor, nn
+from torch.nn import functional
+
+SMALLEST = 32  # channels and frames that five halvings leave something of; fewer are padded with zeros
 
 
 class EfficientNetB0(nn.Module):
@@ -19,5 +22,6 @@ class EfficientNetB0(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """One vector a clip; the clips of a batch have equal lengths."""
-        pooled: Tensor = self.network(features[:, None])
+        padding = [max(0, SMALLEST - size) for size in (features.shape[2], features.shape[1])]
+        pooled: Tensor = self.network(functional.pad(features[:, None], (0, padding[0], 0, padding[1])))
         return pooled
