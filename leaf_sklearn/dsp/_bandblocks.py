@@ -42,7 +42,7 @@ class _BlockEnergies(torch.autograd.Function):
     ) -> tuple[Tensor, ...]:
         plan, n_blocks = bands.plan, spectrum.shape[0]
         keep = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
-        pieces = bands.windows.new_empty(len(plan.order), plan.frame_cells, n_blocks * plan.cells)
+        pieces = bands.end_windows.new_empty(len(plan.order), plan.frame_cells, n_blocks * plan.cells)
         nodes, envelopes = [], []
         for members, starts, response, weights in _by_group(bands, constants):
             product = _multiply(_cut(spectrum, starts, response), response)

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ._bandplan import BandPlan
-from ._bandweights import node_weights
+from ._bandweights import PreparedBands, node_weights
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Ends:
     Attributes
     ----------
     masked : Tensor of shape (2 b, F, end_frames, end_samples)
-        Pooling windows of the first and last frames, over the samples about the end, zero inside the clip; first frames
-        in even rows. b is the number of clips, or 1 where all are alike.
+        Pooling windows of the first and last frames, zero inside the clip; first frames in even rows. b is the number
+        of clips, or 1 where all are alike.
     cells : Tensor of shape (b, 2, end_cells)
         Cells about these samples, within their clip.
     """
@@ -27,17 +27,13 @@ class Ends:
     cells: Tensor
 
 
-def find_ends(windows: Tensor, lengths: Tensor, frames: Tensor, left: Tensor, plan: BandPlan) -> Ends:
-    """Mask the windows, (F, K), outside clips of these lengths, frame counts and left paddings, (b,)."""
-    reach, device = plan.reach, windows.device
+def find_ends(bands: PreparedBands, lengths: Tensor, frames: Tensor, left: Tensor) -> Ends:
+    """Mask windows outside clips of these lengths, frame counts and left paddings, (b,) each."""
+    plan, device = bands.plan, lengths.device
     right = (frames - 1) * plan.hop + plan.kernel_size - lengths - left
-    sample, spare = torch.arange(reach, device=device), plan.end_samples - reach
-    shifts = [frame * plan.hop for frame in range(plan.end_frames)]
-    first = torch.stack([functional.pad(windows[:, : reach - shift], (shift, 0)) for shift in shifts], 1)
-    last = torch.stack([functional.pad(windows[:, shift - reach :], (0, shift)) for shift in shifts], 1)
-    first = torch.where((sample < left[:, None])[:, None, None], first, 0)
-    last = torch.where((sample >= reach - right[:, None])[:, None, None], last, 0)
-    masked = torch.stack((functional.pad(first, (0, spare)), functional.pad(last, (spare, 0))), 1)
+    sample = torch.arange(plan.end_samples, device=device)
+    outside = torch.stack((sample < left[:, None], sample >= plan.end_samples - right[:, None]), 1)
+    masked = torch.where(outside[:, :, None, None], bands.end_windows, 0)
     starts = torch.stack((torch.zeros_like(frames), frames - 1 + plan.frame_cells - plan.end_cells), 1)
     return Ends(masked.flatten(0, 1), starts[:, :, None] + torch.arange(plan.end_cells, device=device))
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.special import erf
 
 # Nodes per hop. Blocks hold a power of two of hops, so that inverse FFTs have lengths that FFT libraries like.
-RATES = (1, 2, 3, 4, 6, 8, 12, 16, 20, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
+RATES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
 
 # Largest response of a filter at the ends of its band, relative to its peak, if its kernel were not truncated.
 BAND_END = 1e-6
@@ -24,8 +24,8 @@ ALIASING = 1e-7
 # recordings move by 5e-3, at 6e-5 by at most 2e-3.
 SIDE_LOBE = 6e-5
 
-# Nodes of a block that a group may hold, over its filters, so that 32 blocks of them (4 MB) stay in the caches.
-GROUP_NODES = 8192
+# Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (8 MB) stay in a shared cache.
+GROUP_NODES = 16384
 
 
 @dataclass(frozen=True)

@@ -36,15 +36,18 @@ class PreparedBands:
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
         Pooling weights of the nodes about a frame, last cell first.
-    windows : Tensor of shape (F, K)
-        Pooling windows, for the frames at the ends of a clip.
+    end_windows : Tensor of shape (2, F, end_frames, end_samples)
+        Pooling windows of the first and last frames, over the samples about the end of a clip.
+    places : Tensor of shape (F,)
+        Where each filter stands in the order of the plan.
     """
 
     plan: BandPlan
     starts: list[Tensor]
     responses: list[Tensor]
     weights: list[Tensor]
-    windows: Tensor
+    end_windows: Tensor
+    places: Tensor
 
 
 def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, *, dtype: torch.dtype) -> PreparedBands:
@@ -62,7 +65,7 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
         responses.append(band if band.is_complex() else band.repeat_interleave(2, 1))
         pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
         weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
-    return PreparedBands(plan, starts, responses, weights, windows)
+    return PreparedBands(plan, starts, responses, weights, _end_windows(windows, plan), order.argsort())
 
 
 def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype) -> Tensor:
@@ -83,6 +86,18 @@ def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype
     angle = -2 * math.pi / plan.block * (plan.reach * bins % plan.block).double()
     turn = torch.polar(torch.ones_like(angle), angle).to(kernel.dtype)
     return torch.fft.hfft(kernel[:, :-1], n=plan.block) + kernel[:, -1:] * turn
+
+
+def _end_windows(windows: Tensor, plan: BandPlan) -> Tensor:
+    """Halves of the windows that may lie outside a clip: (F, K) -> (2, F, end_frames, end_samples).
+
+    Samples are those of the first or last frame; frames further in are shifted against it.
+    """
+    spare = plan.end_samples - plan.reach
+    shifts = [frame * plan.hop for frame in range(plan.end_frames)]
+    first = [functional.pad(windows[:, : plan.reach - shift], (shift, spare)) for shift in shifts]
+    last = [functional.pad(windows[:, shift - plan.reach :], (spare, shift)) for shift in shifts]
+    return torch.stack((torch.stack(first, 1), torch.stack(last, 1)))
 
 
 def node_weights(weights: Tensor, rate: int, hop: int, *, n_cells: int, first: int) -> Tensor:

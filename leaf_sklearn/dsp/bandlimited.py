@@ -19,8 +19,8 @@ from .framing import frame_count, left_padding
 
 __all__ = ["BandPlan", "PreparedBands", "bandlimited_energies", "plan_bands", "pooled_energies", "prepare_bands"]
 
-# Blocks transformed at once. On a CPU the arrays then stay in the caches; memory is bounded for long clips.
-BLOCKS_CPU, BLOCKS_ELSEWHERE = 32, 4096
+# Blocks transformed at once. On a CPU the arrays then stay in its caches; memory is bounded for long clips.
+BLOCKS_CPU, BLOCKS_ELSEWHERE = 64, 4096
 
 
 def bandlimited_energies(
@@ -55,7 +55,7 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
     sizes = torch.full((1,), n_times, device=device) if lengths is None else lengths
     frames = frame_count(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
     left = left_padding(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
-    ends = find_ends(bands.windows, sizes, frames, left, plan)
+    ends = find_ends(bands, sizes, frames, left)
     # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
     n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)
     at_once = BLOCKS_CPU if device.type == "cpu" else BLOCKS_ELSEWHERE
@@ -70,8 +70,7 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
         nodes.append([part.view(-1, *here.shape[:-1], part.shape[2]) * here for part in parts[1:]])
     energies = _join(torch.cat(framed, 1).unflatten(1, (n_rows, n_blocks)), plan)[..., :n_frames]
     outside = outside_energies(ends, [_gather(part, n_blocks, at_once) for part in zip(*nodes, strict=True)], plan)
-    original = torch.tensor(plan.order, device=device).argsort()
-    energies = subtract_ends(energies.transpose(0, 1)[:, original], outside[:, :, original], frames)
+    energies = subtract_ends(energies.transpose(0, 1)[:, bands.places], outside[:, :, bands.places], frames)
     return energies.clamp(min=0)
 
 
