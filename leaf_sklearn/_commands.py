@@ -20,8 +20,8 @@ from .compare import compare
 from .datasets import make_audio_classification
 
 TRANSFORMER_OPTIONS = ("n_filters", "max_steps", "sample_rate", "device")
-DEMO_TRAIN, DEMO_TEST = 160, 240
-DEMO: dict[str, Any] = {"n_classes": 8, "duration_s": 1.0, "difficulty": 0.6}
+DEMO_TRAIN, DEMO_TEST, DEMO_STEPS, DEMO_JOBS = 160, 240, 100, 2
+DEMO: dict[str, Any] = {"n_classes": 8, "difficulty": 0.5}
 CHUNK = 256
 """Files transformed between two signs of life."""
 
@@ -30,7 +30,8 @@ def compare_command(arguments: Namespace) -> None:
     """Compare frontends on data sets."""
     _compare(
         arguments.data,
-        arguments,
+        arguments.out,
+        transformer_params=_transformer_params(arguments),
         frontends=arguments.frontends,
         classifiers=arguments.classifiers,
         seeds=arguments.seeds,
@@ -50,7 +51,8 @@ def demo_command(arguments: Namespace) -> None:
         f"{len(y)} synthetic clips of {y.max() + 1} classes, {DEMO_TRAIN} to train on and {DEMO_TEST} to test with.\n"
     )
     folder = Path(arguments.out)
-    _compare({"demo": (X, y, None, split)}, arguments, seeds=1, keep_models=True)
+    data = {"demo": (X, y, None, split)}
+    _compare(data, folder, seeds=2, transformer_params={"max_steps": DEMO_STEPS}, n_jobs=DEMO_JOBS, keep_models=True)
     models = sorted((folder / "models").glob("demo-leaf-*.joblib"))
     if models:
         plot_filters(joblib.load(models[0]), folder / "filters.png")
@@ -108,12 +110,10 @@ def describe_kept(arguments: Namespace) -> str:
     return f"{n_rows} results are kept in {place}; the same command goes on from there"
 
 
-def _compare(data: Any, arguments: Namespace, **options: Any) -> None:
-    folder = Path(arguments.out)
+def _compare(data: Any, out: str | Path, **options: Any) -> None:
+    folder = Path(out)
     with progress_display(sys.stderr) as progress:
-        result = compare(
-            data, out=folder, transformer_params=_transformer_params(arguments), progress=progress, **options
-        )
+        result = compare(data, out=folder, progress=progress, **options)
     sys.stdout.write("\n" + result.to_markdown() + "\n")
     for what, name in (("Results", "results.csv"), ("Table", "results.md"), ("Chart", "comparison.png")):
         if (folder / name).exists():

@@ -19,6 +19,8 @@ from ._results import OWN, Key, ResultsFile, Row, dump_settings
 from ._tables import Line, summarize_rows, to_markdown
 from ._tasks import Task, as_tasks
 
+__all__ = ["Comparison", "compare"]
+
 Progress = Callable[[int, int, Row | None], None]
 
 

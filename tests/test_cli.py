@@ -160,7 +160,8 @@ def test_demo(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(commands, "DEMO", small)
     monkeypatch.setattr(commands, "DEMO_TRAIN", 12)
     monkeypatch.setattr(commands, "DEMO_TEST", 8)
-    monkeypatch.setitem(leaf_sklearn.LeafTransformer.__init__.__kwdefaults__, "max_steps", 2)
+    monkeypatch.setattr(commands, "DEMO_STEPS", 2)
+    monkeypatch.setattr(commands, "DEMO_JOBS", 1)
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
     shown = capsys.readouterr().out
     for name in ("results.csv", "results.md", "comparison.png", "filters.png"):
