@@ -11,8 +11,8 @@ from typing import Any
 from joblib import Parallel, delayed, parallel_config
 from sklearn.base import BaseEstimator
 
-from . import __version__
-from ._files import replacing
+from .. import __version__
+from .._files import replacing
 from ._jobs import CLASSIFIERS, DETERMINISTIC, Frontend, Job, named_frontends, run_job
 from ._plots import plot_comparison
 from ._results import OWN, Key, ResultsFile, Row, dump_settings

@@ -18,9 +18,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from leaf_sklearn import LeafTransformer, MelTransformer
-from leaf_sklearn import _jobs as jobs
-from leaf_sklearn._tasks import as_tasks, join_tasks, task_name
+from leaf_sklearn.compare import _jobs as jobs
 from leaf_sklearn.compare import compare
+from leaf_sklearn.compare._tasks import as_tasks, join_tasks, task_name
 from leaf_sklearn.datasets import make_audio_classification
 
 RATE = 4000

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from ._metrics import METRICS
-from ._results import Row
-from ._tables import HEADINGS
-from .compare import Progress
+from ..compare._compare import Progress
+from ..compare._metrics import METRICS
+from ..compare._results import Row
+from ..compare._tables import HEADINGS
 
 
 @contextmanager

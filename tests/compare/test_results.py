@@ -12,9 +12,9 @@ import pytest
 from helpers import ROOT
 
 from leaf_sklearn import LeafTransformer
-from leaf_sklearn._plots import plot_comparison, plot_filters
-from leaf_sklearn._results import ResultsFile, Row, dump_settings
-from leaf_sklearn._tables import summarize_rows, to_markdown
+from leaf_sklearn.compare._plots import plot_comparison, plot_filters
+from leaf_sklearn.compare._results import ResultsFile, Row, dump_settings
+from leaf_sklearn.compare._tables import summarize_rows, to_markdown
 
 PACKAGE = ROOT / "leaf_sklearn"
 SETTINGS = dump_settings({"version": "1", "cv": None, "n_filters": 4})
@@ -67,7 +67,7 @@ def test_half_a_heading_is_dropped(tmp_path):
 def test_a_killed_process_leaves_whole_rows(tmp_path):
     code = f"""
         import runpy
-        module = runpy.run_path({str(PACKAGE / "_results.py")!r})
+        module = runpy.run_path({str(PACKAGE / "compare" / "_results.py")!r})
         file = module["ResultsFile"]({str(tmp_path / "results.csv")!r})
         for seed in range(10**6):
             file.append([module["Row"](**{dataclasses.asdict(row())!r} | {{"seed": seed}})])

@@ -21,13 +21,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import has_fit_parameter
 
-from ._files import replacing
-from ._leaf import LeafTransformer
-from ._mel import MelTransformer
+from .._files import replacing
+from .._leaf import LeafTransformer
+from .._mel import MelTransformer
+from ..frontends import PRESETS
 from ._metrics import score_classifier
 from ._results import Row
 from ._tasks import Task, join_tasks, take
-from .frontends import PRESETS
 
 CLASSIFIERS: dict[str, BaseEstimator] = {
     "logreg": LogisticRegression(C=1.0, max_iter=5000),

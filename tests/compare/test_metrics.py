@@ -10,7 +10,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
 
-from leaf_sklearn._metrics import (
+from leaf_sklearn.compare._metrics import (
     MULTILABEL_SCORERS,
     d_prime_score,
     macro_auc_score,

@@ -6,10 +6,10 @@ from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormat
 from collections.abc import Sequence
 from typing import Any
 
-from . import __version__
+from .. import __version__
+from ..compare._jobs import CLASSIFIERS
+from ..frontends import PRESETS
 from ._commands import compare_command, demo_command, describe_kept, fit_command, transform_command
-from ._jobs import CLASSIFIERS
-from .frontends import PRESETS
 
 DATA_HELP = (
     "a folder with one folder of audio files a class; or a CSV with the columns file and label (and split and group, "

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._files import replacing
+from .._files import replacing
 from ._tables import HEADINGS, Line
 
 # Okabe and Ito's colours, which tell apart under every kind of colour vision

@@ -13,8 +13,8 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from sklearn.utils import Bunch
 from sklearn.utils.multiclass import type_of_target
 
-from ._training.targets import MISSING
-from .datasets import load_audio_files
+from .._training.targets import MISSING
+from ..datasets import load_audio_files
 
 DEFAULT_FOLDS = 5
 SPLITS = ("train", "valid", "test")

@@ -10,9 +10,9 @@ import soundfile
 from pyarrow import parquet
 
 import leaf_sklearn
-from leaf_sklearn import _commands as commands
-from leaf_sklearn import compare as compare_module
+from leaf_sklearn.cli import _commands as commands
 from leaf_sklearn.cli import main
+from leaf_sklearn.compare import _compare as compare_module
 from leaf_sklearn.datasets import make_audio_classification
 
 RATE = 4000

@@ -8,16 +8,16 @@ from typing import Any
 import joblib
 import numpy as np
 
+from .._files import check_writable_place, replacing
+from ..compare._compare import compare
+from ..compare._jobs import make_transformer, score_on
+from ..compare._plots import plot_filters
+from ..compare._results import ResultsFile
+from ..compare._tables import HEADINGS
+from ..compare._tasks import load_data
+from ..datasets import make_audio_classification
 from ._feature_files import check_table_place, expand_files, write_features
-from ._files import check_writable_place, replacing
-from ._jobs import make_transformer, score_on
-from ._plots import plot_filters
 from ._progress import progress_display
-from ._results import ResultsFile
-from ._tables import HEADINGS
-from ._tasks import load_data
-from .compare import compare
-from .datasets import make_audio_classification
 
 TRANSFORMER_OPTIONS = ("n_filters", "max_steps", "sample_rate", "device")
 DEMO_TRAIN, DEMO_TEST, DEMO_STEPS, DEMO_JOBS = 160, 240, 100, 2

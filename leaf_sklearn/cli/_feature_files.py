@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ._clips.audio import EXTENSIONS
-from ._files import check_writable_place, replacing
-from .datasets._audio_files import _rows_of_table
+from .._clips.audio import EXTENSIONS
+from .._files import check_writable_place, replacing
+from ..datasets._audio_files import _rows_of_table
 
 Writer = Callable[[Path, list[str], list[str], NDArray[Any]], None]
 

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from leaf_sklearn._progress import progress_display
-from leaf_sklearn._results import Row
+from leaf_sklearn.cli._progress import progress_display
+from leaf_sklearn.compare._results import Row
 
 ROW = Row("birds", "leaf", "svc", 1, 2, 60, 20, 12, 3.5, 0.5, "abc", "{}", accuracy=0.875, balanced_accuracy=0.75)
 TAGS = Row(

@@ -1,0 +1,5 @@
+"""The command `leaf-sklearn`."""
+
+from ._main import main
+
+__all__ = ["main"]
