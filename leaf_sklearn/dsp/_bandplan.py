@@ -24,7 +24,7 @@ ALIASING = 1e-7
 # recordings move by 5e-3, at 6e-5 by at most 2e-3.
 SIDE_LOBE = 6e-5
 
-# Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (8 MB) stay in a shared cache.
+# Nodes of a block that a group may hold, over its filters, so that 32 blocks of them (4 MB) stay in a shared cache.
 GROUP_NODES = 16384
 
 

@@ -30,8 +30,6 @@ class PreparedBands:
     Attributes
     ----------
     plan : BandPlan
-    starts : list of Tensor, (F_g,)
-        First bins, counted from the first of the continued spectrum.
     responses : list of Tensor, (F_g, 2 M) for odd kernels, complex (F_g, M) for even ones
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
@@ -43,7 +41,6 @@ class PreparedBands:
     """
 
     plan: BandPlan
-    starts: list[Tensor]
     responses: list[Tensor]
     weights: list[Tensor]
     end_windows: Tensor
@@ -56,16 +53,15 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     center, sigma, width = (values.double()[order] for values in (center, sigma, width))
     response = _responses(center[:, None], sigma[:, None], plan, dtype)
     windows = gaussian_lowpass(width, kernel_size=plan.kernel_size).to(dtype)
-    starts, responses, weights = [], [], []
+    responses, weights = [], []
     for members, group in zip(plan.members, plan.groups, strict=True):
-        first = torch.tensor(group.starts, device=center.device)
-        bins = first[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
-        starts.append(first + plan.overhang[0])
+        starts = torch.tensor(group.starts, device=center.device)
+        bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
         band = torch.gather(response[members], 1, bins % plan.block)
         responses.append(band if band.is_complex() else band.repeat_interleave(2, 1))
         pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
         weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
-    return PreparedBands(plan, starts, responses, weights, _end_windows(windows, plan), order.argsort())
+    return PreparedBands(plan, responses, weights, _end_windows(windows, plan), order.argsort())
 
 
 def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype) -> Tensor:

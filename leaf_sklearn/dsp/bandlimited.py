@@ -20,7 +20,7 @@ from .framing import frame_count, left_padding
 __all__ = ["BandPlan", "PreparedBands", "bandlimited_energies", "plan_bands", "pooled_energies", "prepare_bands"]
 
 # Blocks transformed at once. On a CPU the arrays then stay in its caches; memory is bounded for long clips.
-BLOCKS_CPU, BLOCKS_ELSEWHERE = 64, 4096
+BLOCKS_CPU, BLOCKS_ELSEWHERE = 32, 4096
 
 
 def bandlimited_energies(
@@ -67,7 +67,8 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
         cells, here = _locate(ends.cells[own], rows, blocks, n_blocks, plan)
         parts = block_energies(_spectrum(signal, plan), cells.flatten(), bands)
         framed.append(parts[0])
-        nodes.append([part.view(-1, *here.shape[:-1], part.shape[2]) * here for part in parts[1:]])
+        values = [part.view(-1, *cells.shape, part.shape[2]) for part in parts[1:]]
+        nodes.append(values if len(blocks) == n_blocks else [value * here for value in values])
     energies = _join(torch.cat(framed, 1).unflatten(1, (n_rows, n_blocks)), plan)[..., :n_frames]
     outside = outside_energies(ends, [_gather(part, n_blocks, at_once) for part in zip(*nodes, strict=True)], plan)
     energies = subtract_ends(energies.transpose(0, 1)[:, bands.places], outside[:, :, bands.places], frames)
@@ -124,7 +125,7 @@ def _locate(cells: Tensor, rows: slice, blocks: range, n_blocks: int, plan: Band
     block = cells // plan.valid - blocks.start
     here = (block >= 0) & (block < len(blocks))
     at = (row * len(blocks) + block.clamp(0, len(blocks) - 1)) * plan.cells + cells % plan.valid
-    return at, here.expand_as(at)[..., None]
+    return at, here[..., None]
 
 
 def _join(framed: Tensor, plan: BandPlan) -> Tensor:
