@@ -1,5 +1,7 @@
 """Every frontend with every kind of encoder, behind the estimator: what all pairs promise."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from leaf_sklearn.encoders import ENCODERS
 from leaf_sklearn.frontends import PRESETS, make_frontend
 
 ENCODER_NAMES = ["linear", *ENCODERS]
+SLOW = {"cnn14": pytest.mark.slow}
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +76,15 @@ def test_every_frontend_fits_moves_and_keeps_clips_apart(clips, frontend):
         np.testing.assert_allclose(together, alone, rtol=1e-5, atol=2e-6)
 
 
-@pytest.mark.parametrize("encoder", ["linear", "cnn"])
-def test_paper_pairings_classify(clips, encoder):
-    classifier = LeafClassifier(small(encoder=encoder, recipe="paper", max_steps=2)).fit(*clips)
-    assert classifier.predict(clips[0]).shape == (24,)
+@pytest.mark.parametrize("encoder", [pytest.param(name, marks=SLOW.get(name, ())) for name in ENCODER_NAMES])
+def test_the_paper_s_pairings_run_end_to_end(clips, encoder):
+    if encoder == "efficientnet_b0":
+        pytest.importorskip("monai")
+    X, y = clips
+    classifier = LeafClassifier(small(encoder=encoder, recipe="paper", max_steps=1, batch_size=4)).fit(X[:12], y[:12])
+    assert classifier.predict(X).shape == (24,) and np.isfinite(classifier.decision_function(X)).all()
+    again = pickle.loads(pickle.dumps(classifier))
+    np.testing.assert_array_equal(again.predict_proba(X), classifier.predict_proba(X))
 
 
 @pytest.mark.parametrize(
