@@ -6,6 +6,7 @@ import signal
 import joblib
 import numpy as np
 import pytest
+import soundfile
 import torch
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
@@ -423,3 +424,48 @@ def test_labels_that_do_not_match_are_refused(clips):
     ):
         with pytest.raises(ValueError, match=message):
             small().fit(X, labels)
+
+
+@pytest.fixture
+def recordings(tmp_path, clips):
+    """The clips as wav files at twice the rate, half of them stereo."""
+    X, y = clips
+    paths = []
+    for number, clip in enumerate(X):
+        doubled = np.repeat(clip, 2)
+        samples = np.stack([doubled, doubled], 1) if number % 2 else doubled
+        paths.append(tmp_path / f"{number:02d}.wav")
+        soundfile.write(paths[-1], samples, 2 * RATE)
+    return paths, y
+
+
+def test_files_are_mixed_down_and_resampled(recordings, fitted, clips):
+    paths, y = recordings
+    leaf = small(max_steps=16).fit(paths, y)
+    features = leaf.transform([str(path) for path in paths])
+    assert features.shape == (24, 18) and np.isfinite(features).all()
+    assert not hasattr(leaf, "n_features_in_")
+    # the way through a file changes little
+    np.testing.assert_allclose(fitted.transform(paths)[:, :6], fitted.transform(clips[0])[:, :6], atol=0.1)
+
+
+@pytest.mark.parametrize("spoil", ["corrupt", "cut", "empty", "text", "folder", "missing"])
+@pytest.mark.parametrize("estimator", [small(), MelTransformer(sample_rate=RATE)], ids=lambda e: type(e).__name__)
+def test_a_bad_file_is_named_and_changes_nothing(recordings, spoil, estimator):
+    paths, y = recordings
+    fitted = clone(estimator).fit(paths, y)
+    before = dict(vars(fitted))
+    bad = paths[5]
+    content = bad.read_bytes()
+    bad.unlink()
+    if spoil == "folder":
+        bad.mkdir()
+    elif spoil != "missing":
+        half = content[: len(content) // 2]
+        bad.write_bytes({"corrupt": b"RIFF" + bytes(500), "cut": half, "empty": b"", "text": b"hello" * 99}[spoil])
+    with pytest.raises(ValueError, match=r"05\.wav"):
+        fitted.transform(paths)
+    if isinstance(estimator, LeafTransformer) or spoil in ("folder", "missing"):  # mel's fit opens no file
+        with pytest.raises(ValueError, match=r"05\.wav"):
+            fitted.fit(paths, y)
+    assert vars(fitted) == before
