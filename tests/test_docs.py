@@ -12,8 +12,8 @@ import soundfile
 from helpers import ROOT
 
 import leaf_sklearn
-from leaf_sklearn import cli
 from leaf_sklearn._functionals import FUNCTIONALS
+from leaf_sklearn.cli import _main as cli
 from leaf_sklearn.frontends import PRESETS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
