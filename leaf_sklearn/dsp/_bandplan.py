@@ -59,6 +59,7 @@ class BandPlan:
     kernel_size: int
     hop: int
     groups: tuple[BandGroup, ...]
+    padding: str = "same"
 
     @cached_property
     def reach(self) -> int:
@@ -153,16 +154,35 @@ def plan_bands(center: ArrayLike, sigma: ArrayLike, width: ArrayLike, *, kernel_
     fits[:, -1] = True  # at one node a sample nothing is left out
     chosen = rates[fits.argmax(1)]
 
-    groups = []
-    for rate in np.unique(chosen):
+    groups: list[BandGroup] = []
+    for rate in np.unique(chosen).tolist():
         members = np.flatnonzero(chosen == rate)
-        n_bins = int(rate) * plan.cells
-        starts = np.round(center[members] * plan.block / (2 * np.pi)).astype(int) - n_bins // 2
-        if rate == hop:
-            starts[:] = 0  # all bins, in whatever order: begin where no overhang is needed
-        for part in np.array_split(np.arange(len(members)), math.ceil(len(members) / max(GROUP_NODES // n_bins, 1))):
-            groups.append(BandGroup(int(rate), tuple(members[part].tolist()), tuple(starts[part].tolist())))
+        starts = np.round(center[members] * plan.block / (2 * np.pi)).astype(int) - rate * plan.cells // 2
+        # All bins, in whatever order: begin where no overhang is needed.
+        groups += _split(rate, members, np.zeros_like(starts) if rate == hop else starts, plan)
     return BandPlan(kernel_size, hop, tuple(groups))
+
+
+def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str) -> BandPlan:
+    """Plan for kernels of any shape: all bins, a node at every sample.
+
+    Parameters
+    ----------
+    n_filters, kernel_size, hop : int
+        Filters, samples of a kernel, and from one frame to the next.
+    padding : {"same", "valid"}
+        Whether frames reach beyond the clip.
+    """
+    plan = BandPlan(kernel_size, hop, (), padding)
+    groups = _split(hop, np.arange(n_filters), np.zeros(n_filters, dtype=int), plan)
+    return BandPlan(kernel_size, hop, tuple(groups), padding)
+
+
+def _split(rate: int, members: np.ndarray, starts: np.ndarray, plan: BandPlan) -> list[BandGroup]:
+    """Split filters of one rate into groups of which none is too large for a cache."""
+    n_parts = math.ceil(len(members) / max(GROUP_NODES // (rate * plan.cells), 1))
+    parts = np.array_split(np.arange(len(members)), n_parts)
+    return [BandGroup(rate, tuple(members[part].tolist()), tuple(starts[part].tolist())) for part in parts]
 
 
 def _aliasing(nyquist: np.ndarray, sigma: np.ndarray, width: np.ndarray, kernel_size: int) -> np.ndarray:

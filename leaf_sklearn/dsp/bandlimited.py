@@ -13,11 +13,20 @@ from torch.nn import functional
 
 from ._bandblocks import block_energies
 from ._bandends import find_ends, outside_energies, subtract_ends
-from ._bandplan import BandPlan, plan_bands
-from ._bandweights import PreparedBands, prepare_bands
+from ._bandplan import BandPlan, plan_bands, plan_kernels
+from ._bandweights import PreparedBands, prepare_bands, prepare_kernels
 from .framing import frame_count, left_padding
 
-__all__ = ["BandPlan", "PreparedBands", "bandlimited_energies", "plan_bands", "pooled_energies", "prepare_bands"]
+__all__ = [
+    "BandPlan",
+    "PreparedBands",
+    "bandlimited_energies",
+    "plan_bands",
+    "plan_kernels",
+    "pooled_energies",
+    "prepare_bands",
+    "prepare_kernels",
+]
 
 # Blocks transformed at once. On a CPU the arrays then stay in its caches; memory is bounded for long clips.
 BLOCKS_CPU, BLOCKS_ELSEWHERE = 32, 4096
@@ -51,10 +60,10 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
     """Energies as from :func:`bandlimited_energies`, with constants prepared before: (B, N) -> (B, F, T)."""
     plan, device = bands.plan, waveforms.device
     n_rows, n_times = waveforms.shape
-    n_frames = frame_count(n_times, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
+    n_frames = frame_count(n_times, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
     sizes = torch.full((1,), n_times, device=device) if lengths is None else lengths
-    frames = frame_count(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
-    left = left_padding(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding="same")
+    frames = frame_count(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
+    left = left_padding(sizes, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
     ends = find_ends(bands, sizes, frames, left)
     # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
     n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)

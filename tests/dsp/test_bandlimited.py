@@ -7,7 +7,14 @@ import torch
 from helpers import TASKS, needs_tasks
 
 from leaf_sklearn.dsp import bandlimited
-from leaf_sklearn.dsp.bandlimited import bandlimited_energies, plan_bands, pooled_energies, prepare_bands
+from leaf_sklearn.dsp.bandlimited import (
+    bandlimited_energies,
+    plan_bands,
+    plan_kernels,
+    pooled_energies,
+    prepare_bands,
+    prepare_kernels,
+)
 from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
 from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
 from leaf_sklearn.dsp.smoothing import exponential_moving_average
@@ -18,15 +25,19 @@ GEOMETRIES = [(401, 160), (201, 80), (401, 80), (552, 220), (401, 147), (401, 50
 
 def direct_energies(waveforms, center, sigma, width, *, kernel_size, hop):
     """The definition: convolution at stride 1, squared modulus, pooling at the hop, all with zero padding."""
-    n_filters, n_times = len(center), waveforms.shape[1]
-    left = (kernel_size - 1) // 2
-    padded = torch.nn.functional.pad(waveforms, (left, kernel_size - 1 - left))
     kernels = gabor_kernels(center, sigma, kernel_size=kernel_size)
-    real, imaginary = torch.nn.functional.conv1d(padded[:, None], kernels[:, None]).split(n_filters, 1)
-    missing = max((-(-n_times // hop) - 1) * hop + kernel_size - n_times, 0)
-    energies = torch.nn.functional.pad(real**2 + imaginary**2, (missing // 2, missing - missing // 2))
     windows = gaussian_lowpass(width, kernel_size=kernel_size)
-    return torch.nn.functional.conv1d(energies, windows[:, None], stride=hop, groups=n_filters)
+    return convolved_energies(waveforms, *kernels.chunk(2), windows, hop=hop)
+
+
+def convolved_energies(waveforms, real, imaginary, windows, *, hop, padding="same"):
+    kernel_size, n_times = real.shape[1], waveforms.shape[1]
+    left = (kernel_size - 1) // 2
+    padded = torch.nn.functional.pad(waveforms, (left, kernel_size - 1 - left))[:, None]
+    energies = sum(torch.nn.functional.conv1d(padded, part[:, None]) ** 2 for part in (real, imaginary))
+    missing = max((-(-n_times // hop) - 1) * hop + kernel_size - n_times, 0) if padding == "same" else 0
+    energies = torch.nn.functional.pad(energies, (missing // 2, missing - missing // 2))
+    return torch.nn.functional.conv1d(energies, windows[:, None], stride=hop, groups=len(real))
 
 
 def mel_parameters(kernel_size=401, sample_rate=RATE, n_filters=40):
@@ -236,6 +247,34 @@ def test_gradients_equal_those_of_convolution(parameters):
         gradients = torch.autograd.grad(energies.add(1e-3).log().sum(), [waveforms, *values])
         for ours, theirs in zip(gradients, expected, strict=True):
             assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("kernel_size", "hop"), [(25, 10), (24, 7)])
+def test_kernels_of_any_shape(kernel_size, hop, padding):
+    generator = torch.Generator().manual_seed(0)
+    real, imaginary, windows = torch.randn(3, 5, kernel_size, dtype=torch.float64, generator=generator)
+    waveforms = torch.randn(2, 700, dtype=torch.float64, generator=generator)
+    leaves = [value.requires_grad_() for value in (waveforms, real, imaginary, windows)]
+    plan = plan_kernels(5, kernel_size=kernel_size, hop=hop, padding=padding)
+    bands = prepare_kernels(torch.complex(real, imaginary), windows, plan)
+    expected = convolved_energies(*leaves, hop=hop, padding=padding)
+    energies = pooled_energies(waveforms, None, bands)
+    # Windows of either sign give energies that no Gaussian would.
+    expected = expected.clamp(min=0)
+    torch.testing.assert_close(energies, expected, rtol=1e-9, atol=1e-9)
+    gradients = torch.autograd.grad(energies.square().sum(), leaves)
+    for ours, theirs in zip(gradients, torch.autograd.grad(expected.square().sum(), leaves), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9 * theirs.abs().max().item())
+
+
+def test_free_kernels_do_not_depend_on_their_batch():
+    generator = torch.Generator().manual_seed(0)
+    real, imaginary, windows = torch.randn(3, 5, 25, generator=generator)
+    plan = plan_kernels(5, kernel_size=25, hop=10, padding="same")
+    lengths = torch.tensor([300, 1, 7, 40, 299])
+    waveforms = torch.randn(len(lengths), 300, generator=generator)
+    assert_rows_stand_alone(waveforms, lengths, prepare_kernels(torch.complex(real, imaginary), windows, plan))
 
 
 def test_runs_without_data():
