@@ -20,7 +20,7 @@ from ._feature_files import check_table_place, expand_files, write_features
 from ._progress import progress_display
 
 TRANSFORMER_OPTIONS = ("n_filters", "max_steps", "sample_rate", "device")
-DEMO_TRAIN, DEMO_TEST, DEMO_STEPS, DEMO_JOBS = 160, 240, 100, 2
+DEMO_TRAIN, DEMO_TEST, DEMO_STEPS, DEMO_JOBS = 160, 240, 80, 2
 DEMO: dict[str, Any] = {"n_classes": 8, "difficulty": 0.5}
 CHUNK = 256
 """Files transformed between two signs of life."""
