@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ._bandplan import BandPlan
 from ._bandweights import PreparedBands, node_weights
@@ -52,10 +51,10 @@ def outside_energies(ends: Ends, nodes: list[Tensor], plan: BandPlan) -> Tensor:
     return torch.cat(energies, 2)
 
 
-def subtract_ends(energies: Tensor, outside: Tensor, frames: Tensor) -> Tensor:
-    """Take the energies outside off the first and last frames: (B, F, T), (B, 2, F, E), (b,) -> (B, F, T)."""
+def subtract_ends_(energies: Tensor, outside: Tensor, frames: Tensor) -> Tensor:
+    """Take the energies outside off the first and last frames, in place: (B, F, T), (B, 2, F, E), (b,) -> (B, F, T)."""
     n_first = min(outside.shape[-1], energies.shape[-1])
-    from_first = functional.pad(outside[:, 0, :, :n_first], (0, energies.shape[-1] - n_first))
+    energies[..., :n_first] -= outside[:, 0, :, :n_first]
     at = frames[:, None, None] - 1 - torch.arange(outside.shape[-1], device=energies.device)
     from_last = torch.where(at >= 0, outside[:, 1], 0)
-    return (energies - from_first).scatter_add(2, at.clamp(min=0).expand_as(from_last), -from_last)
+    return energies.scatter_add_(2, at.clamp(min=0).expand_as(from_last), -from_last)

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ._bandblocks import block_energies
-from ._bandends import find_ends, outside_energies, subtract_ends
+from ._bandends import find_ends, outside_energies, subtract_ends_
 from ._bandplan import BandPlan, plan_bands, plan_kernels
 from ._bandweights import PreparedBands, prepare_bands, prepare_kernels
 from .framing import frame_count, left_padding
@@ -67,21 +67,36 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
     ends = find_ends(bands, sizes, frames, left)
     # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
     n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)
-    at_once = BLOCKS_CPU if device.type == "cpu" else BLOCKS_ELSEWHERE
 
-    framed, nodes = [], []
+    framed, nodes = _run(waveforms, lengths, left, ends.cells, n_blocks, bands)
+    energies = _join(framed.unflatten(1, (n_rows, n_blocks)), plan)[..., :n_frames]
+    outside = outside_energies(ends, nodes, plan)[:, :, bands.places]
+    return subtract_ends_(energies.transpose(0, 1)[:, bands.places], outside, frames).clamp_(min=0)
+
+
+def _run(
+    waveforms: Tensor, lengths: Tensor | None, left: Tensor, cells: Tensor, n_blocks: int, bands: PreparedBands
+) -> tuple[Tensor, list[Tensor]]:
+    """Filter and pool all blocks, a chunk at a time: frames of blocks, and for each group nodes of the cells given."""
+    plan, n_rows = bands.plan, waveforms.shape[0]
+    at_once = BLOCKS_CPU if waveforms.device.type == "cpu" else BLOCKS_ELSEWHERE
+    framed = waveforms.new_empty(len(plan.order), n_rows * n_blocks, plan.valid + plan.frame_cells - 1)
+    nodes: list[list[Tensor]] = []
     for rows, blocks in _chunks(n_rows, n_blocks, at_once):
         own = slice(None) if lengths is None else rows
         signal = _cut_blocks(waveforms[rows], None if lengths is None else lengths[own], left[own], blocks, plan)
-        cells, here = _locate(ends.cells[own], rows, blocks, n_blocks, plan)
-        parts = block_energies(_spectrum(signal, plan), cells.flatten(), bands)
-        framed.append(parts[0])
-        values = [part.view(-1, *cells.shape, part.shape[2]) for part in parts[1:]]
-        nodes.append(values if len(blocks) == n_blocks else [value * here for value in values])
-    energies = _join(torch.cat(framed, 1).unflatten(1, (n_rows, n_blocks)), plan)[..., :n_frames]
-    outside = outside_energies(ends, [_gather(part, n_blocks, at_once) for part in zip(*nodes, strict=True)], plan)
-    energies = subtract_ends(energies.transpose(0, 1)[:, bands.places], outside[:, :, bands.places], frames)
-    return energies.clamp(min=0)
+        at, here = _locate(cells[own], rows, blocks, plan)
+        parts = block_energies(_spectrum(signal, plan), at.flatten(), bands)
+        first = rows.start * n_blocks + blocks.start
+        framed[:, first : first + signal.shape[0]] = parts[0]
+        values = [part.view(-1, *at.shape, part.shape[2]) for part in parts[1:]]
+        if len(blocks) < n_blocks:  # each cell is found in one part of its row
+            values = [value * here for value in values]
+        if blocks.start == 0:
+            nodes.append(values)
+        else:
+            nodes[-1] = [before + value for before, value in zip(nodes[-1], values, strict=True)]
+    return framed, [torch.cat(chunks, 1) for chunks in zip(*nodes, strict=True)]
 
 
 def _chunks(n_rows: int, n_blocks: int, at_once: int) -> Iterator[tuple[slice, range]]:
@@ -90,12 +105,6 @@ def _chunks(n_rows: int, n_blocks: int, at_once: int) -> Iterator[tuple[slice, r
     for row in range(0, n_rows, n_together):
         for block in range(0, n_blocks, at_once):
             yield slice(row, min(row + n_together, n_rows)), range(block, min(block + at_once, n_blocks))
-
-
-def _gather(parts: tuple[Tensor, ...], n_blocks: int, at_once: int) -> Tensor:
-    """Chunks of rows one after the other, those of one row added: (F, rows, ...) each -> (F, B, ...)."""
-    per_row = -(-n_blocks // at_once)
-    return torch.cat([sum(parts[i + 1 : i + per_row], parts[i]) for i in range(0, len(parts), per_row)], 1)
 
 
 def _cut_blocks(waveforms: Tensor, lengths: Tensor | None, left: Tensor, blocks: range, plan: BandPlan) -> Tensor:
@@ -128,7 +137,7 @@ def _spectrum(signal: Tensor, plan: BandPlan) -> Tensor:
     return torch.cat((spectrum[:, plan.block - before :], spectrum, spectrum[:, :after]), 1)
 
 
-def _locate(cells: Tensor, rows: slice, blocks: range, n_blocks: int, plan: BandPlan) -> tuple[Tensor, Tensor]:
+def _locate(cells: Tensor, rows: slice, blocks: range, plan: BandPlan) -> tuple[Tensor, Tensor]:
     """Where cells of clips stand among those of a chunk's blocks, and whether they do: (b, 2, C) -> (rows, 2, C)."""
     row = torch.arange(rows.stop - rows.start, device=cells.device)[:, None, None]
     block = cells // plan.valid - blocks.start
@@ -140,5 +149,6 @@ def _locate(cells: Tensor, rows: slice, blocks: range, n_blocks: int, plan: Band
 def _join(framed: Tensor, plan: BandPlan) -> Tensor:
     """Add what blocks give to frames that begin in the block before: (F, B, n, valid + J - 1) -> (F, B, n valid)."""
     shared = plan.frame_cells - 1
-    begun = functional.pad(framed[:, :, 1:, :shared], (plan.valid - shared, 0, 0, 1))
-    return (framed[..., shared:] + begun).flatten(2)
+    frames = framed[..., shared:].clone(memory_format=torch.contiguous_format)
+    frames[:, :, :-1, plan.valid - shared :] += framed[:, :, 1:, :shared]
+    return frames.flatten(2)

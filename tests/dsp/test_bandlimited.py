@@ -211,9 +211,18 @@ def test_long_clips_are_done_in_parts(kernel_size, monkeypatch):
     waveforms = torch.randn(3, n_times, generator=torch.Generator().manual_seed(0))
     lengths = torch.tensor([n_times, n_times // 3, n_times - plan.valid * plan.hop - 3])
     at_once = pooled_energies(waveforms, lengths, bands)
+    sizes = []
+
+    def block_energies(spectrum, *arguments):
+        sizes.append(len(spectrum))
+        return bandlimited_block_energies(spectrum, *arguments)
+
+    bandlimited_block_energies = bandlimited.block_energies
+    monkeypatch.setattr(bandlimited, "block_energies", block_energies)
     for n_blocks in (2, 3):
         monkeypatch.setattr(bandlimited, "BLOCKS_CPU", n_blocks)
         assert torch.equal(pooled_energies(waveforms, lengths, bands), at_once)
+        assert max(sizes) <= n_blocks
 
 
 @pytest.mark.parametrize("kernel_size", [25, 24])
