@@ -18,6 +18,7 @@ from ._clips.clips import Clips, as_clips
 from ._clips.containers import clip_kind
 from ._device import resolve_device
 from ._functionals import check_functionals, summarize
+from ._persistence import Saved
 from ._sklearn import Interval, StrOptions, check_feature_names_in
 from ._training.network import Network
 from .frontends import Frontend
@@ -26,7 +27,7 @@ OUTPUTS = ("functionals", "frames", "embedding")
 BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
 
 
-class AudioTransformer(CallbackSupportMixin, TransformerMixin, BaseEstimator):
+class AudioTransformer(CallbackSupportMixin, TransformerMixin, Saved):
     """Base of the transformers; a subclass sets ``_network`` and ``device_`` in fit and names its parameters."""
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012, scikit-learn's convention

@@ -1,11 +1,14 @@
-"""What comes along with the clips: y, sample weights and groups as arrays that match them."""
+"""What comes along with the clips: y, sample weights and groups as arrays that match them; and a hash of the data."""
 
+import hashlib
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array
+
+from ._clips.clips import Clips
 
 
 def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDArray[Any]:
@@ -53,3 +56,12 @@ def check_groups(groups: Any, n_clips: int) -> NDArray[Any] | None:
     if len(values) != n_clips:
         raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries.")
     return values
+
+
+def hash_data(clips: Clips, y: NDArray[Any] | None) -> str:
+    """Tell clips and labels from others, whatever containers they came in: SHA-256 as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for content in clips.contents():
+        digest.update(content)
+    digest.update(repr(None if y is None else y.tolist()).encode())
+    return digest.hexdigest()

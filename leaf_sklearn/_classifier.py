@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, softmax
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.base import ClassifierMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import Tags
 from sklearn.utils.multiclass import check_classification_targets
@@ -16,13 +16,14 @@ from ._base import unchanged_on_error
 from ._checks import as_targets_array
 from ._device import resolve_device
 from ._leaf import LeafTransformer
+from ._persistence import Saved
 from ._sklearn import HasMethods, fit_context
 from ._training.recipe import crop_length
 
 MAX_WINDOWS = 32  # windows scored at once
 
 
-class LeafClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class LeafClassifier(CallbackSupportMixin, ClassifierMixin, Saved):
     """Classify audio clips by the network that a LeafTransformer trains: frontend, encoder and linear head.
 
     Clips longer than the crop that training sees are scored in windows of that length and the outputs averaged.

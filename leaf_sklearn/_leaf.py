@@ -12,7 +12,7 @@ from sklearn.utils import Tags, check_random_state
 from torch import nn
 
 from ._base import AudioTransformer, unchanged_on_error
-from ._checks import as_targets_array, check_groups, check_weights
+from ._checks import as_targets_array, check_groups, check_weights, hash_data
 from ._clips.clips import Clips
 from ._device import resolve_device
 from ._functionals import check_functionals
@@ -117,6 +117,8 @@ class LeafTransformer(AudioTransformer):
         (accuracy; minus the loss for multilabel and regression targets; None where none are held out), learning_rate.
     device_ : str
         The device that ``device`` stood for in fit.
+    training_data_hash_ : str
+        Tells the X and y of fit from others: the samples of arrays, the names and sizes of files, and the labels.
 
     See Also
     --------
@@ -268,7 +270,8 @@ class LeafTransformer(AudioTransformer):
         rng = np.random.default_rng(int(seeds[0]))
         generator = torch.Generator().manual_seed(int(seeds[1]))
         clips, _ = self._check_clips(X, reset=True)
-        targets = None if y is None else make_targets(as_targets_array(y, len(clips)), self.class_weight)
+        labels = None if y is None else as_targets_array(y, len(clips))
+        targets = None if labels is None else make_targets(labels, self.class_weight)
         weights = check_weights(sample_weight, len(clips))
         members = check_groups(groups, len(clips))
         frontend = self._make_frontend(generator)
@@ -303,6 +306,7 @@ class LeafTransformer(AudioTransformer):
             "n_parameters_": sum(p.numel() for p in frontend.parameters() if p.requires_grad),
             "task_": None if targets is None else targets.kind,
             "device_": str(device),
+            "training_data_hash_": hash_data(clips, labels),
             "history_": history,
             "n_iter_": 0,
             "best_step_": 0,

@@ -9,7 +9,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # tensors in tests are small, and equal numbers are promised at an equal number of threads
 torch.set_num_threads(1)
 
-collect_ignore = ["golden"]  # reference numbers and the scripts around them
+collect_ignore = ["golden", "models"]  # reference numbers, stored models and the scripts around them
 
 
 def pytest_collection_modifyitems(items):

@@ -1,5 +1,6 @@
 """Any accepted X -> clips: mono, float32, finite, at one sample rate, read when they are needed."""
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -105,6 +106,16 @@ class Clips:
         if self.kind == "files":
             return audio_length(self._source[index], sample_rate=self.sample_rate)
         return resampled_length(len(self._source[index]), self._input_sample_rate, self.sample_rate)
+
+    def contents(self) -> Iterator[bytes]:
+        """Yield what tells each clip from others: samples before resampling as float32; name and size of a file."""
+        for index in self.indices:
+            if self.kind == "files":
+                path = self._source[index]
+                yield f"{os.path.basename(path)} {os.stat(path).st_size}\n".encode(errors="surrogateescape")
+            else:
+                clip = np.ascontiguousarray(self._source[index], dtype=np.float32)
+                yield f"{len(clip)}\n".encode() + clip.tobytes()
 
     def batches(
         self, batch_size: int, *, equal_lengths: bool = False, max_samples: int = MAX_BATCH_SAMPLES

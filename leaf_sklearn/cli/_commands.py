@@ -9,6 +9,7 @@ import joblib
 import numpy as np
 
 from .._files import check_writable_place, replacing
+from .._persistence import load_model
 from ..compare._compare import compare
 from ..compare._jobs import make_transformer, score_on
 from ..compare._plots import plot_filters
@@ -22,6 +23,7 @@ from ._progress import progress_display
 TRANSFORMER_OPTIONS = ("n_filters", "max_steps", "sample_rate", "device")
 DEMO_TRAIN, DEMO_TEST, DEMO_STEPS, DEMO_JOBS = 160, 240, 80, 2
 DEMO: dict[str, Any] = {"n_classes": 8, "difficulty": 0.5}
+SAFE_ENDING = ".safetensors"
 CHUNK = 256
 """Files transformed between two signs of life."""
 
@@ -71,8 +73,11 @@ def fit_command(arguments: Namespace) -> None:
         transformer.set_params(random_state=arguments.seed, verbose=1)
     groups = {"groups": data.groups[train]} if learns and data.groups is not None else {}
     transformer.fit(data.filenames[train], data.target[train], **groups)
-    with replacing(place) as temporary:
-        joblib.dump(transformer, temporary)
+    if place.suffix == SAFE_ENDING:
+        transformer.save(place)
+    else:
+        with replacing(place) as temporary:
+            joblib.dump(transformer, temporary)
     if len(test):
         order = np.concatenate([train, test])
         features = transformer.transform(data.filenames[order])
@@ -138,6 +143,11 @@ def _describe_score(transformer: Any) -> str:
 def _load_model(path: str) -> Any:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
+    if Path(path).suffix == SAFE_ENDING:
+        model = load_model(path)
+        if not hasattr(model, "transform"):
+            raise ValueError(f"{path} holds a {type(model).__name__}, expected a transformer.")
+        return model
     try:
         model = joblib.load(path)
     except Exception as error:

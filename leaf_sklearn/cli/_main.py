@@ -118,14 +118,15 @@ def _add_fit(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "fit",
         "Train a frontend and save it.",
         """\
-Clips whose split is "test" are not trained on; they score the features. The model is a joblib pickle: loading one runs
-code, so load only files you trust.
+Clips whose split is "test" are not trained on; they score the features. A MODEL that ends in .safetensors is weights
+and settings alone; any other name is a joblib pickle: loading one runs code, so load only files you trust.
 
-example:
+examples:
+  leaf-sklearn fit recordings --out model.safetensors
   leaf-sklearn fit recordings --out model.joblib""",
     )
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
-    parser.add_argument("--out", required=True, metavar="MODEL", help="the file to write, such as model.joblib")
+    parser.add_argument("--out", required=True, metavar="MODEL", help="the file to write, such as model.safetensors")
     parser.add_argument(
         "--frontend", default="leaf", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: leaf)"
     )
@@ -141,12 +142,12 @@ def _add_transform(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "transform",
         "Write the features of audio files by a saved model.",
         """\
-A row a file: its name, then the named features. MODEL is a joblib pickle: loading one runs code, so load only files you
-trust.
+A row a file: its name, then the named features. A MODEL that does not end in .safetensors is a joblib pickle: loading
+one runs code, so load only files you trust.
 
 examples:
-  leaf-sklearn transform model.joblib new/*.wav --out features.csv
-  leaf-sklearn transform model.joblib folder list.csv --out features.parquet""",
+  leaf-sklearn transform model.safetensors new/*.wav --out features.csv
+  leaf-sklearn transform model.safetensors folder list.csv --out features.parquet""",
     )
     parser.add_argument("model", metavar="MODEL", help="a file written by leaf-sklearn fit")
     parser.add_argument("files", nargs="+", metavar="FILES", help="audio files, folders, or CSVs with a column file")

@@ -136,6 +136,22 @@ def test_fit_and_transform(recordings, tmp_path, capsys):
         np.testing.assert_array_equal(stored["features"][:12], features)
 
 
+def test_fit_writes_a_file_without_code_where_its_name_says_so(recordings, tmp_path, capsys):
+    models = [tmp_path / "model.joblib", tmp_path / "model.safetensors"]
+    for model in models:
+        assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
+    leaf = leaf_sklearn.LeafTransformer.load(models[1])
+    assert joblib.hash(leaf) == joblib.hash(joblib.load(models[0]))
+    for model in models:
+        assert main(["transform", str(model), str(recordings), "--out", str(model.with_suffix(".csv"))]) == 0
+    assert models[0].with_suffix(".csv").read_bytes() == models[1].with_suffix(".csv").read_bytes()
+    X, y = [np.ones(400)] * 8, [0, 1] * 4
+    leaf_sklearn.LeafClassifier(leaf).fit(X, y).save(models[1])
+    assert_refused(capsys, ["transform", models[1], recordings, "--out", tmp_path / "x.csv"], "holds a LeafClassifier")
+    models[1].write_bytes(models[1].read_bytes()[:-1])
+    assert_refused(capsys, ["transform", models[1], recordings, "--out", tmp_path / "x.csv"], "is cut short, damaged")
+
+
 def test_fit_leaves_the_test_clips_out(table, tmp_path, capsys):
     model = tmp_path / "model.joblib"
     assert main(["fit", str(table), "--out", str(model), "--frontend", "mel-pcen", "--seed", "3", *TINY]) == 0
