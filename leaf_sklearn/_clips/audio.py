@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
 
@@ -74,9 +75,16 @@ def read_audio(path: str | os.PathLike[str], *, sample_rate: float) -> NDArray[n
         The file is missing, a folder, empty, no audio, corrupt, shorter than its header declares, without samples,
         or holds NaN or infinite samples; or its header is beyond the limits of this module.
     """
-    with closing(_open(path)) as stream:
+    with closing(open_audio(path)) as stream:
         rate = stream.samplerate
         clip = _decode(stream, path)
+    return finish_clip(clip, rate, sample_rate, path)
+
+
+def finish_clip(
+    clip: NDArray[np.float32], rate: float, sample_rate: float, path: str | os.PathLike[str]
+) -> NDArray[np.float32]:
+    """Check samples of a file (n,) at `rate` Hz and resample them to `sample_rate` Hz."""
     n_times = resampled_length(len(clip), rate, sample_rate)
     if n_times > MAX_FRAMES:
         raise _too_long(os.fspath(path), n_times)
@@ -86,7 +94,7 @@ def read_audio(path: str | os.PathLike[str], *, sample_rate: float) -> NDArray[n
 
 def audio_length(path: str | os.PathLike[str], *, sample_rate: float) -> int:
     """Count the samples that `read_audio` would return, from the header alone where it tells; the same errors."""
-    with closing(_open(path)) as stream:
+    with closing(open_audio(path)) as stream:
         n_frames = stream.frames if stream.frames <= MAX_FRAMES else len(_decode(stream, path))
         return resampled_length(n_frames, stream.samplerate, sample_rate)
 
@@ -106,15 +114,15 @@ def check_samples(clip: NDArray[np.float32], name: str, *, error: type[ValueErro
     raise error(f"{name} holds {bad.sum()} NaN or infinite samples, the first at {first}; expected finite numbers.")
 
 
-def _open(path: str | os.PathLike[str]) -> soundfile.SoundFile:
-    """Open a file whose header has been checked."""
+def open_audio(path: str | os.PathLike[str], *, any_length: bool = False) -> soundfile.SoundFile:
+    """Open a file whose header has been checked; one of any length where it is read a window at a time."""
     source = _checked_source(path)
     try:
         stream = _ForwardOnly(source)
     except (soundfile.SoundFileError, ValueError, TypeError) as error:
         raise AudioFileError(f"{os.fspath(path)!r} cannot be decoded ({_reason(error)}); {_EXPECTED}.") from error
     try:
-        _check_header(stream, path)
+        _check_header(stream, path, any_length=any_length)
     except AudioFileError:
         stream.close()
         raise
@@ -162,7 +170,7 @@ def _is_known(magic: bytes) -> bool:
     return len(magic) > 1 and magic[0] == 0xFF and magic[1] & 0xE0 == 0xE0  # MPEG audio's frame sync
 
 
-def _check_header(stream: soundfile.SoundFile, path: str | os.PathLike[str]) -> None:
+def _check_header(stream: soundfile.SoundFile, path: str | os.PathLike[str], *, any_length: bool) -> None:
     name = os.fspath(path)
     if stream.format not in FORMATS:
         raise AudioFileError(f"{name!r} is a {stream.format} file; {_EXPECTED}.")
@@ -173,11 +181,12 @@ def _check_header(stream: soundfile.SoundFile, path: str | os.PathLike[str]) -> 
             f"{name!r} declares a sample rate of {stream.samplerate} Hz; "
             f"expected {MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz."
         )
-    if stream.frames > MAX_FRAMES and not _of_unknown_length(stream):
+    if stream.frames > MAX_FRAMES and not (any_length or of_unknown_length(stream)):
         raise _too_long(name, stream.frames)
 
 
-def _of_unknown_length(stream: soundfile.SoundFile) -> bool:
+def of_unknown_length(stream: soundfile.SoundFile) -> bool:
+    """Whether the header does not tell how long the file is."""
     return bool(stream.frames == np.iinfo(np.int64).max)
 
 
@@ -187,28 +196,42 @@ def _too_long(name: str, n_frames: int) -> AudioFileError:
 
 def _decode(stream: soundfile.SoundFile, path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """All frames of an open file, mixed down: (n_frames,)."""
+    blocks = []
+    count = 0
+    for block in decode_blocks(stream, path):
+        blocks.append(block)
+        count += len(block)
+        if count > MAX_FRAMES:
+            raise _too_long(os.fspath(path), count)
+    return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.empty(0, dtype=np.float32)])
+
+
+def decode_blocks(
+    stream: soundfile.SoundFile, path: str | os.PathLike[str], *, start: int = 0, n_samples: int = READ_SAMPLES
+) -> Generator[NDArray[np.float32]]:
+    """Frames of an open file from `start` on, where it stands, mixed down: blocks (n,) of `n_samples` over channels.
+
+    Raises AudioFileError where the file is corrupt, and at its end if it is shorter than its header declares.
+    """
     name = os.fspath(path)
     declared = stream.frames
-    read_frames = max(READ_SAMPLES // stream.channels, 1)
-    blocks: list[NDArray[np.float32]] = []
-    count = 0
-    while count < min(declared, MAX_FRAMES + 1):
+    read_frames = max(n_samples // stream.channels, 1)
+    count = start
+    while count < declared:
         wanted = min(read_frames, declared - count)
         try:
             block = stream.read(wanted, dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, ValueError) as error:
             raise AudioFileError(f"{name!r} is corrupt after {count} samples ({_reason(error)}).") from error
         with np.errstate(invalid="ignore", over="ignore"):
-            blocks.append(block[:, 0] if stream.channels == 1 else block.mean(axis=1))
+            mixed = block[:, 0] if stream.channels == 1 else block.mean(axis=1)
         count += len(block)
+        yield mixed
         if len(block) < wanted:
             break
-    if count > MAX_FRAMES:
-        raise _too_long(name, count)
     slack = 2 * 1152 + MP3_SLACK * declared if stream.format == "MP3" else 0
-    if count + slack < declared and not _of_unknown_length(stream):
+    if count + slack < declared and not of_unknown_length(stream):
         raise AudioFileError(f"{name!r} is cut short: its header declares {declared} samples, it holds {count}.")
-    return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.empty(0, dtype=np.float32)])
 
 
 def _reason(error: Exception) -> str:

@@ -11,6 +11,7 @@ from .audio import audio_length, check_samples, read_audio
 from .cache import ClipCache
 from .containers import unpack
 from .resample import resample, resampled_length
+from .segments import AudioSegment, SegmentReader
 
 CACHE_BYTES = 256 * 2**20
 """Decoded clips that are kept: 4,194 clips of one second at 16 kHz."""
@@ -52,6 +53,7 @@ class Clips:
         self._input_sample_rate = input_sample_rate
         self.indices = indices
         self._cache = cache
+        self._segments = SegmentReader()
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -92,7 +94,10 @@ class Clips:
 
     def _decode(self, index: int) -> NDArray[np.float32]:
         if self.kind == "files":
-            return read_audio(self._source[index], sample_rate=self.sample_rate)
+            source = self._source[index]
+            if isinstance(source, AudioSegment):
+                return self._segments.read(source, sample_rate=self.sample_rate)
+            return read_audio(source, sample_rate=self.sample_rate)
         with np.errstate(over="ignore"):
             clip = np.ascontiguousarray(self._source[index], dtype=np.float32)
         check_samples(clip, f"Clip {index}")
@@ -104,7 +109,10 @@ class Clips:
 
     def _length(self, index: int) -> int:
         if self.kind == "files":
-            return audio_length(self._source[index], sample_rate=self.sample_rate)
+            source = self._source[index]
+            if isinstance(source, AudioSegment):
+                return resampled_length(source.stop - source.start, source.rate, self.sample_rate)
+            return audio_length(source, sample_rate=self.sample_rate)
         return resampled_length(len(self._source[index]), self._input_sample_rate, self.sample_rate)
 
     def contents(self) -> Iterator[bytes]:
@@ -112,7 +120,8 @@ class Clips:
         for index in self.indices:
             if self.kind == "files":
                 path = self._source[index]
-                yield f"{os.path.basename(path)} {os.stat(path).st_size}\n".encode(errors="surrogateescape")
+                part = f" {path.start} {path.stop}" if isinstance(path, AudioSegment) else ""
+                yield f"{os.path.basename(path)} {os.stat(path).st_size}{part}\n".encode(errors="surrogateescape")
             else:
                 clip = np.ascontiguousarray(self._source[index], dtype=np.float32)
                 yield f"{len(clip)}\n".encode() + clip.tobytes()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from .audio import AudioFileError
+from .segments import AudioSegment
 
 _EXPECTED = "expected a 2-D array (n_clips, n_times), a list of 1-D arrays or a list of audio file paths"
 
@@ -105,18 +106,19 @@ def _checked_table(table: NDArray[Any]) -> NDArray[Any]:
     return table
 
 
-def _checked_paths(paths: Sequence[Any]) -> list[str]:
+def _checked_paths(paths: Sequence[Any]) -> list[str | AudioSegment]:
     for index, path in enumerate(paths):
         if not _is_path(path):
             raise ValueError(f"X[{index}] is {_describe(path)}, X[0] a path; expected all paths or all arrays.")
     names = [os.fsdecode(path) for path in paths]
-    missing = [name for name in names if not os.path.isfile(name)]
+    different = dict.fromkeys(names)
+    missing = [name for name in different if not os.path.isfile(name)]
     if missing:
         raise AudioFileError(
-            f"{len(missing)} of {len(names)} files do not exist or are folders, the first: {missing[0]!r}; "
+            f"{len(missing)} of {len(different)} files do not exist or are folders, the first: {missing[0]!r}; "
             "expected audio files."
         )
-    return names
+    return [path if isinstance(path, AudioSegment) else name for path, name in zip(paths, names, strict=True)]
 
 
 def _checked_clip(clip: Any, index: int) -> NDArray[Any]:
