@@ -17,6 +17,7 @@ from torch import Tensor
 from ._clips.clips import Clips, as_clips
 from ._clips.containers import clip_kind
 from ._device import resolve_device
+from ._documentation import DocumentedMixin
 from ._functionals import check_functionals, summarize
 from ._persistence import Saved
 from ._sklearn import Interval, StrOptions, check_feature_names_in
@@ -27,7 +28,7 @@ OUTPUTS = ("functionals", "frames", "embedding")
 BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
 
 
-class AudioTransformer(CallbackSupportMixin, TransformerMixin, Saved):
+class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, Saved):
     """Base of the transformers; a subclass sets ``_network`` and ``device_`` in fit and names its parameters."""
 
     _parameter_constraints: dict[str, Any] = {  # noqa: RUF012, scikit-learn's convention

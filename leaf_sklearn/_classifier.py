@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._base import unchanged_on_error
 from ._checks import as_targets_array
 from ._device import resolve_device
+from ._documentation import DocumentedMixin
 from ._leaf import LeafTransformer
 from ._persistence import Saved
 from ._sklearn import HasMethods, fit_context
@@ -23,7 +24,7 @@ from ._training.recipe import crop_length
 MAX_WINDOWS = 32  # windows scored at once
 
 
-class LeafClassifier(CallbackSupportMixin, ClassifierMixin, Saved):
+class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Saved):
     """Classify audio clips by the network that a LeafTransformer trains: frontend, encoder and linear head.
 
     Clips longer than the crop that training sees are scored in windows of that length and the outputs averaged.

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import Tags, check_random_state
+from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
 from ._base import AudioTransformer, unchanged_on_error
@@ -16,6 +17,7 @@ from ._checks import as_targets_array, check_groups, check_weights, hash_data
 from ._clips.clips import Clips
 from ._device import resolve_device
 from ._functionals import check_functionals
+from ._history import History
 from ._sklearn import Interval, StrOptions, fit_context
 from ._training.loop import Labelled, Training, describe, round_sizes
 from ._training.network import Network
@@ -158,6 +160,7 @@ class LeafTransformer(AudioTransformer):
         "verbose": ["verbose"],
     }
     _name = "leaf"
+    _history: list[dict[str, Any]]
 
     def __init__(
         self,
@@ -215,6 +218,12 @@ class LeafTransformer(AudioTransformer):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+
+    @property
+    def history_(self) -> History:
+        """The start, then one entry an evaluation; prints as a table."""
+        check_is_fitted(self)
+        return History(self._history)
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -307,7 +316,7 @@ class LeafTransformer(AudioTransformer):
             "task_": None if targets is None else targets.kind,
             "device_": str(device),
             "training_data_hash_": hash_data(clips, labels),
-            "history_": history,
+            "_history": history,
             "n_iter_": 0,
             "best_step_": 0,
         }

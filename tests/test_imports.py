@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from helpers import ROOT
 
-from leaf_sklearn import LeafTransformer
+from leaf_sklearn import MelTransformer
 from leaf_sklearn.cli._feature_files import write_features
-from leaf_sklearn.compare._plots import plot_filters
+from leaf_sklearn.display import FilterbankDisplay
 from leaf_sklearn.encoders import make_encoder
 
 PACKAGE = ROOT / "leaf_sklearn"
@@ -120,7 +120,7 @@ def test_imports_without_extras():
     ("module", "extra", "use"),
     [
         ("monai", "encoders", lambda path: make_encoder("efficientnet_b0", n_filters=40)),
-        ("matplotlib", "plot", lambda path: plot_filters(LeafTransformer().fit(np.zeros((1, 800))), path / "x.png")),
+        ("matplotlib", "plot", lambda path: FilterbankDisplay.from_estimator(MelTransformer().fit(np.zeros((1, 800))))),
         ("pyarrow", "parquet", lambda path: write_features(path / "x.parquet", ["a.wav"], ["mean"], np.zeros((1, 1)))),
     ],
 )

@@ -12,11 +12,12 @@ from .._files import check_writable_place, replacing
 from .._persistence import load_model
 from ..compare._compare import compare
 from ..compare._jobs import make_transformer, score_on
-from ..compare._plots import plot_filters
 from ..compare._results import ResultsFile
 from ..compare._tables import HEADINGS
 from ..compare._tasks import load_data
 from ..datasets import make_audio_classification
+from ..display import FilterbankDisplay
+from ..display._figures import save_display
 from ._feature_files import check_table_place, expand_files, write_features
 from ._progress import progress_display
 
@@ -57,7 +58,7 @@ def demo_command(arguments: Namespace) -> None:
     _compare(data, folder, seeds=2, transformer_params={"max_steps": DEMO_STEPS}, n_jobs=DEMO_JOBS, keep_models=True)
     models = sorted((folder / "models").glob("demo-leaf-*.joblib"))
     if models:
-        plot_filters(joblib.load(models[0]), folder / "filters.png")
+        save_display(FilterbankDisplay.of(joblib.load(models[0])), folder / "filters.png")
         sys.stdout.write(f"The filters that LEAF learned: {folder / 'filters.png'}\n")
 
 
@@ -92,7 +93,7 @@ def fit_command(arguments: Namespace) -> None:
 def transform_command(arguments: Namespace) -> None:
     """Write the features of files by a saved model."""
     place = check_table_place(arguments.out)
-    model = _load_model(arguments.model)
+    model = read_model(arguments.model)
     files = expand_files(arguments.files)
     chunks = []
     for start in range(0, len(files), CHUNK):
@@ -120,7 +121,12 @@ def _compare(data: Any, out: str | Path, **options: Any) -> None:
     with progress_display(sys.stderr) as progress:
         result = compare(data, out=folder, progress=progress, **options)
     sys.stdout.write("\n" + result.to_markdown() + "\n")
-    for what, name in (("Results", "results.csv"), ("Table", "results.md"), ("Chart", "comparison.png")):
+    for what, name in (
+        ("Results", "results.csv"),
+        ("Table", "results.md"),
+        ("Chart", "comparison.png"),
+        ("Report", "report.html"),
+    ):
         if (folder / name).exists():
             sys.stdout.write(f"{what}: {folder / name}\n")
 
@@ -140,7 +146,8 @@ def _describe_score(transformer: Any) -> str:
     return f"Held-out clips, {what} at step {transformer.best_step_}: {score:.3f}"
 
 
-def _load_model(path: str) -> Any:
+def read_model(path: str) -> Any:
+    """Read a model that `leaf-sklearn fit` wrote."""
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no model file {path}.")
     if Path(path).suffix == SAFE_ENDING:

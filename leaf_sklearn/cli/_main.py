@@ -10,6 +10,7 @@ from .. import __version__
 from ..compare._jobs import CLASSIFIERS
 from ..frontends import PRESETS
 from ._commands import compare_command, demo_command, describe_kept, fit_command, transform_command
+from ._inspect import inspect_command
 
 DATA_HELP = (
     "a folder with one folder of audio files a class; or a CSV with the columns file and label (and split and group, "
@@ -46,6 +47,7 @@ def _parser() -> ArgumentParser:
     _add_demo(commands)
     _add_fit(commands)
     _add_transform(commands)
+    _add_inspect(commands)
     return parser
 
 
@@ -153,6 +155,27 @@ examples:
     parser.add_argument("files", nargs="+", metavar="FILES", help="audio files, folders, or CSVs with a column file")
     parser.add_argument("--out", required=True, metavar="TABLE", help="a name in .csv, .parquet or .npz")
     parser.set_defaults(run=transform_command)
+
+
+def _add_inspect(commands: "_SubParsersAction[ArgumentParser]") -> None:
+    parser = _add(
+        commands,
+        "inspect",
+        "Show what a saved model learned.",
+        """\
+Prints the filters that moved most and saves pictures of filters, training and, with --clip, features. MODEL is a joblib
+pickle: loading one runs code, so load only files you trust.
+
+example:
+  leaf-sklearn inspect model.joblib --clip recordings/robin/001.wav --out out/robin""",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a file written by leaf-sklearn fit")
+    parser.add_argument("--top", type=_count, default=10, metavar="N", help="filters to list (default: 10)")
+    parser.add_argument("--clip", metavar="FILE", help="an audio file whose features are drawn, mel beside learned")
+    parser.add_argument(
+        "--out", default="out/inspect", metavar="DIR", help="folder for the pictures (default: out/inspect)"
+    )
+    parser.set_defaults(run=inspect_command)
 
 
 def _add(commands: "_SubParsersAction[ArgumentParser]", name: str, summary: str, epilog: str) -> ArgumentParser:

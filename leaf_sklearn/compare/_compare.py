@@ -13,8 +13,10 @@ from sklearn.base import BaseEstimator
 
 from .. import __version__
 from .._files import replacing
+from ..display import ComparisonDisplay
+from ..display._figures import save_display
 from ._jobs import CLASSIFIERS, DETERMINISTIC, Frontend, Job, named_frontends, run_job
-from ._plots import plot_comparison
+from ._report import to_html
 from ._results import OWN, Key, ResultsFile, Row, dump_settings
 from ._tables import Line, summarize_rows, to_markdown
 from ._tasks import Task, as_tasks
@@ -44,6 +46,10 @@ class Comparison:
     def to_markdown(self) -> str:
         """Return the summary as tables in Markdown."""
         return to_markdown(self.summary())
+
+    def to_html(self) -> str:
+        """Return a page with tables, chart, settings, versions and data hashes that needs nothing beside it."""
+        return to_html(self.to_markdown(), self.summary(), self.rows)
 
 
 def compare(
@@ -90,8 +96,9 @@ def compare(
     n_jobs : int or None
         Processes (joblib's loky), one torch thread each; a job is one frontend, seed and fold.
     out : path or None
-        Folder for results.csv, which gets every row as it arrives, results.md and comparison.png. Rows found there
-        are not computed again; if they were made from other settings or data, a ValueError says so.
+        Folder for results.csv, which gets every row as it arrives, results.md, comparison.png and report.html, one
+        page with all of it. Rows found there are not computed again; if they were made from other settings or data, a
+        ValueError says so.
     keep_models : bool
         Whether fitted transformers are written into the folder "models" in ``out``, as joblib files.
     progress : callable or None
@@ -157,6 +164,8 @@ def compare(
         if folder is not None and rows:
             _write_table(result, folder)
             _draw(result, folder)
+            with replacing(folder / "report.html") as temporary:
+                temporary.write_text(result.to_html(), encoding="utf-8")
     return result
 
 
@@ -203,6 +212,6 @@ def _write_table(result: Comparison, folder: Path) -> None:
 
 def _draw(result: Comparison, folder: Path) -> None:
     try:
-        plot_comparison(result.summary(), folder / "comparison.png")
+        save_display(ComparisonDisplay(result.summary()), folder / "comparison.png")
     except ImportError as error:
         warnings.warn(f"{folder / 'comparison.png'} is left out. {error}", stacklevel=3)

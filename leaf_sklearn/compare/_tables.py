@@ -52,6 +52,11 @@ class Line:
         """The metric that the line is judged by: accuracy, or mAP where clips have several labels."""
         return next(iter(self.means))
 
+    @property
+    def heading(self) -> str:
+        """That metric as tables and charts call it."""
+        return HEADINGS[self.metric]
+
     def interval(self) -> tuple[float, float] | None:
         """95 % interval of the accuracy for the number of test clips (Wilson's), None for other metrics."""
         if self.metric != "accuracy":

@@ -63,7 +63,12 @@ def test_compare(recordings, tmp_path, capsys):
     shown = capsys.readouterr()
     assert "| recordings | mel      | logreg     |" in shown.out
     assert "8/8 recordings leaf " in shown.err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["comparison.png", "results.csv", "results.md"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "comparison.png",
+        "report.html",
+        "results.csv",
+        "results.md",
+    ]
     assert (tmp_path / "out" / "results.md").read_text() in shown.out
     assert main([*arguments, "--classifiers", "logreg,svc,knn"]) == 0
     shown = capsys.readouterr()
@@ -180,9 +185,47 @@ def test_demo(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(commands, "DEMO_JOBS", 1)
     assert main(["demo", "--out", str(tmp_path / "demo")]) == 0
     shown = capsys.readouterr().out
-    for name in ("results.csv", "results.md", "comparison.png", "filters.png"):
+    for name in ("results.csv", "results.md", "comparison.png", "report.html", "filters.png"):
         assert (tmp_path / "demo" / name).stat().st_size > 0
         assert str(tmp_path / "demo" / name) in shown
+
+
+def test_inspect(recordings, tmp_path, capsys):
+    model, out = tmp_path / "model.joblib", tmp_path / "out" / "pictures"
+    assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
+    leaf = joblib.load(model)
+    capsys.readouterr()
+    clip = str(next(recordings.rglob("*.wav")))
+    assert main(["inspect", str(model), "--top", "3", "--clip", clip, "--out", str(out)]) == 0
+    shown = capsys.readouterr().out
+    assert "LeafTransformer: frontend leaf, 4 filters at 4000 Hz, 28 learned parameters" in shown
+    assert "Trained for 2 steps; the state of step " in shown
+    octaves = np.abs(np.log2(leaf.center_frequencies_ / leaf.initial_center_frequencies_))
+    lines = shown.partition("filter  start Hz")[2].splitlines()[1:4]
+    assert [int(line.split()[0]) for line in lines] == np.argsort(-octaves)[:3].tolist()
+    farthest = octaves.argmax()
+    assert lines[0].split()[1:3] == [
+        f"{leaf.initial_center_frequencies_[farthest]:.0f}",
+        f"{leaf.center_frequencies_[farthest]:.0f}",
+    ]
+    assert sorted(path.name for path in out.iterdir()) == ["features.png", "filters.png", "training.png"]
+    assert all(path.stat().st_size > 10_000 for path in out.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("frontend", "words", "pictures"),
+    [
+        ("mel", ["Nothing was trained", "No centre frequency moved"], ["filters.png"]),
+        ("wavegram", [], ["training.png"]),
+    ],
+)
+def test_inspect_what_has_no_drift(frontend, words, pictures, recordings, tmp_path, capsys):
+    model = tmp_path / "model.joblib"
+    assert main(["fit", str(recordings), "--frontend", frontend, "--out", str(model), *TINY[:2], *TINY[4:]]) == 0
+    assert main(["inspect", str(model), "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    assert all(word in shown for word in words)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == pictures
 
 
 def test_errors(recordings, tmp_path, capsys):
@@ -207,6 +250,8 @@ def test_errors(recordings, tmp_path, capsys):
         (["fit", recordings, "--out", tmp_path / "missing" / "model"], "is not a folder"),
         (["fit", recordings, "--out", tmp_path / "empty"], "expected the name of a file"),
         (["fit", recordings, "--out", tmp_path / "x", "--frontend", "leef"], "Got frontend='leef'"),
+        (["inspect", tmp_path / "nowhere"], "There is no model file"),
+        (["inspect", good, "--clip", tmp_path / "no.wav", "--out", tmp_path / "x"], "no.wav"),
         (["transform", tmp_path / "nowhere", wav, "--out", out], "There is no model file"),
         (["transform", broken, wav, "--out", out], "broken.joblib cannot be read as a model"),
         (["transform", other, wav, "--out", out], "holds a dict"),
@@ -245,7 +290,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"leaf-sklearn {leaf_sklearn.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["fit", "transform"])
+@pytest.mark.parametrize("command", ["fit", "transform", "inspect"])
 def test_help_warns_of_pickles(command, capsys):
     with pytest.raises(SystemExit, match="0"):
         main([command, "--help"])

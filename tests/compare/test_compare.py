@@ -333,4 +333,4 @@ def test_without_matplotlib_only_the_picture_is_missing(tmp_path, loud, monkeypa
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.warns(UserWarning, match=r"comparison.png is left out.*pip install 'leaf-sklearn\[plot\]'"):
         compare(clips(), frontends=loud, classifiers=["knn"], cv=2, out=tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.csv", "results.md"]

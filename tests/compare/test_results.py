@@ -1,4 +1,4 @@
-"""The file of results, the tables and the pictures made from it."""
+"""The file of results and the tables made from it."""
 
 import dataclasses
 import subprocess
@@ -6,13 +6,9 @@ import sys
 import textwrap
 import time
 
-import matplotlib.image
-import numpy as np
 import pytest
 from helpers import ROOT
 
-from leaf_sklearn import LeafTransformer
-from leaf_sklearn.compare._plots import plot_comparison, plot_filters
 from leaf_sklearn.compare._results import ResultsFile, Row, dump_settings
 from leaf_sklearn.compare._tables import summarize_rows, to_markdown
 
@@ -127,33 +123,3 @@ def test_interval_counts_each_test_clip_once():
     assert line.interval() == pytest.approx((0.4038, 0.5962), abs=1e-4)  # Wilson's for 50 of 100
     assert summarize_rows([row(accuracy=1.0, n_test=10)])[0].interval() == pytest.approx((0.7225, 1.0), abs=1e-4)
     assert summarize_rows([tags()])[0].interval() is None
-
-
-def is_picture(path):
-    pixels = matplotlib.image.imread(path)
-    return pixels.shape[0] > 300 and len(np.unique(pixels.reshape(-1, pixels.shape[-1]), axis=0)) > 20
-
-
-def test_picture_of_a_comparison(tmp_path):
-    rows = [
-        row(frontend=name, classifier=how, seed=n) for name in ("mel", "leaf") for how in ("svc", "knn") for n in (0, 1)
-    ]
-    plot_comparison(summarize_rows([*rows, tags()]), tmp_path / "bars.png")
-    assert is_picture(tmp_path / "bars.png")
-    assert [path.name for path in tmp_path.iterdir()] == ["bars.png"]
-
-
-def test_picture_of_filters(tmp_path):
-    X = np.random.default_rng(0).standard_normal((4, 400))
-    leaf = LeafTransformer(sample_rate=4000, n_filters=6, device="cpu").fit(X)
-    plot_filters(leaf, tmp_path / "filters.png")
-    assert is_picture(tmp_path / "filters.png")
-    wavegram = LeafTransformer("wavegram", device="cpu").fit(X)
-    with pytest.raises(ValueError, match="'wavegram' has no centre frequencies"):
-        plot_filters(wavegram, tmp_path / "none.png")
-
-
-def test_pictures_name_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'leaf-sklearn\[plot\]'"):
-        plot_comparison(summarize_rows([row()]), tmp_path / "bars.png")
