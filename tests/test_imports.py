@@ -29,7 +29,7 @@ LAYERS = [
     {"cli"},
 ]
 TENSOR_LAYERS = LAYERS[0] | LAYERS[1]
-EXTRAS = ["matplotlib", "rich", "soxr", "monai", "safetensors", "skops", "pyarrow", "dask", "distributed"]
+EXTRAS = ["matplotlib", "pooch", "rich", "soxr", "monai", "safetensors", "skops", "pyarrow", "dask", "distributed"]
 
 
 def imports_of(path):
@@ -134,7 +134,7 @@ def test_a_missing_extra_is_named(module, extra, use, monkeypatch, tmp_path):
 def test_every_import_is_declared():
     """What the package imports is in the standard library, a dependency or an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    user_extras = {"plot", "progress", "resample", "encoders", "persist", "parquet", "dask"}
+    user_extras = {"plot", "progress", "resample", "encoders", "persist", "parquet", "datasets", "dask"}
     extras = [name for key in user_extras for name in project["optional-dependencies"][key]]
     declared = {name.split(">")[0] for name in [*project["dependencies"], *extras]}
     known = declared - {"scikit-learn"} | {"sklearn", "leaf_sklearn"}
