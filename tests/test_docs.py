@@ -57,7 +57,7 @@ def test_pages_have_blocks():
     assert sum(len(blocks_of(page)) for page in PAGES) >= 20
 
 
-@pytest.mark.parametrize("module", ["", "compare", "datasets", "display", "encoders", "frontends"])
+@pytest.mark.parametrize("module", ["", "compare", "corpus", "datasets", "display", "encoders", "frontends"])
 def test_api_names_everything(module):
     full_name = f"leaf_sklearn.{module}".rstrip(".")
     public = __import__(full_name, fromlist=["__all__"]).__all__

@@ -25,7 +25,7 @@ LAYERS = [
     {"frontends", "encoders"},
     {"_training"},
     {"_base", "_classifier", "_leaf", "_mel", "datasets"},
-    {"compare", "display"},
+    {"compare", "corpus", "display"},
     {"cli"},
 ]
 TENSOR_LAYERS = LAYERS[0] | LAYERS[1]

@@ -129,7 +129,7 @@ def open_audio(path: str | os.PathLike[str], *, any_length: bool = False) -> sou
     return stream
 
 
-def _checked_source(path: str | os.PathLike[str]) -> str | io.BytesIO:
+def _checked_source(path: str | os.PathLike[str]) -> str | bytes | io.BytesIO:
     """Return the path, or the mended bytes of a WAV whose writer never filled in its length."""
     name = os.fspath(path)
     try:
@@ -151,7 +151,8 @@ def _checked_source(path: str | os.PathLike[str]) -> str | io.BytesIO:
                     f"the file holds {data.held}."
                 )
             if data is None or not data.unset:
-                return name
+                # a POSIX name is bytes, which need not be UTF-8
+                return name if os.name == "nt" else os.fsencode(name)
             file.seek(0)
             mended = bytearray(file.read())
     except AudioFileError:

@@ -15,35 +15,41 @@ from ..compare._jobs import make_transformer, score_on
 from ..compare._results import ResultsFile
 from ..compare._tables import HEADINGS
 from ..compare._tasks import load_data
+from ..corpus import transform_corpus
+from ..corpus._store import ERRORS
 from ..datasets import make_audio_classification
 from ..display import FilterbankDisplay
 from ..display._figures import save_display
-from ._feature_files import check_table_place, expand_files, write_features
+from ._backend import workers
+from ._feature_files import check_table_place, expand_files, is_folder, write_features
+from ._pace import CorpusDisplay
 from ._progress import progress_display
 
 TRANSFORMER_OPTIONS = ("n_filters", "max_steps", "sample_rate", "device")
 DEMO_TRAIN, DEMO_TEST, DEMO_STEPS, DEMO_JOBS = 160, 240, 80, 2
 DEMO: dict[str, Any] = {"n_classes": 8, "difficulty": 0.5}
 SAFE_ENDING = ".safetensors"
+CORPUS_OPTIONS = ("segment", "hop", "on_error", "n_jobs", "backend", "scheduler")
 CHUNK = 256
 """Files transformed between two signs of life."""
 
 
 def compare_command(arguments: Namespace) -> None:
     """Compare frontends on data sets."""
-    _compare(
-        arguments.data,
-        arguments.out,
-        transformer_params=_transformer_params(arguments),
-        frontends=arguments.frontends,
-        classifiers=arguments.classifiers,
-        seeds=arguments.seeds,
-        cv=arguments.cv,
-        label=arguments.label,
-        multitask=arguments.multitask,
-        n_jobs=arguments.n_jobs,
-        keep_models=arguments.keep_models,
-    )
+    with workers(arguments) as n_jobs:
+        _compare(
+            arguments.data,
+            arguments.out,
+            transformer_params=_transformer_params(arguments),
+            frontends=arguments.frontends,
+            classifiers=arguments.classifiers,
+            seeds=arguments.seeds,
+            cv=arguments.cv,
+            label=arguments.label,
+            multitask=arguments.multitask,
+            n_jobs=n_jobs,
+            keep_models=arguments.keep_models,
+        )
 
 
 def demo_command(arguments: Namespace) -> None:
@@ -91,7 +97,13 @@ def fit_command(arguments: Namespace) -> None:
 
 
 def transform_command(arguments: Namespace) -> None:
-    """Write the features of files by a saved model."""
+    """Write the features of files by a saved model, into a table or a folder."""
+    if is_folder(arguments.out):
+        _transform_corpus(arguments)
+        return
+    if unused := [name for name in CORPUS_OPTIONS if getattr(arguments, name) not in (None, "stop", "loky")]:
+        shown = ", ".join("--" + name.replace("_", "-") for name in unused)
+        raise ValueError(f"{shown}: for a corpus, whose --out is a folder; got the table {arguments.out}.")
     place = check_table_place(arguments.out)
     model = read_model(arguments.model)
     files = expand_files(arguments.files)
@@ -105,8 +117,28 @@ def transform_command(arguments: Namespace) -> None:
     sys.stdout.write(f"Saved {place}: {features.shape[0]} files, {features.shape[1]} features\n")
 
 
+def _transform_corpus(arguments: Namespace) -> None:
+    model = read_model(arguments.model)
+    with workers(arguments) as n_jobs:
+        result = transform_corpus(
+            model,
+            arguments.files,
+            arguments.out,
+            segment_s=arguments.segment,
+            hop_s=arguments.hop,
+            on_error="raise" if arguments.on_error == "stop" else arguments.on_error,
+            threads=arguments.threads,
+            n_jobs=n_jobs,
+            progress=CorpusDisplay(sys.stderr),
+        )
+    bad = f"; {result.n_bad} bad, listed in {Path(arguments.out) / ERRORS}" if result.n_bad else ""
+    sys.stdout.write(f"Saved {arguments.out}: {result.n_files} files, {result.n_rows} rows{bad}\n")
+
+
 def describe_kept(arguments: Namespace) -> str:
     """Say what an interrupted command leaves behind."""
+    if arguments.command == "transform" and is_folder(arguments.out):
+        return f"what was written to {arguments.out} is kept; the same command goes on from there"
     if arguments.command not in ("compare", "demo"):
         return "nothing was written"
     place = Path(arguments.out) / "results.csv"

@@ -39,11 +39,16 @@ def expand_files(arguments: Sequence[str]) -> list[str]:
     return files
 
 
+def is_folder(path: str) -> bool:
+    """Tell a folder, there or to be made, from a table: its name has no ending, or one of a separator."""
+    return os.path.isdir(path) or path.endswith(("/", os.sep)) or not Path(path).suffix
+
+
 def check_table_place(path: str | os.PathLike[str]) -> Path:
     """Return the path of a table that can be written; ValueError names the kinds there are."""
     place = check_writable_place(path)
     if place.suffix.lower() not in WRITERS:
-        raise ValueError(f"Got out={str(path)!r}, expected a name that ends in one of {list(WRITERS)}.")
+        raise ValueError(f"Got out={str(path)!r}, expected a name that ends in one of {list(WRITERS)}, or a folder.")
     return place
 
 

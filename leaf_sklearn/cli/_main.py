@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..compare._jobs import CLASSIFIERS
 from ..frontends import PRESETS
+from ._backend import add_backend_options
 from ._commands import compare_command, demo_command, describe_kept, fit_command, transform_command
 from ._inspect import inspect_command
 
@@ -89,9 +90,7 @@ examples:
         help="folds, by groups where there are any; without it the data's own split, or 5",
     )
     parser.add_argument("--multitask", action="store_true", help="train one frontend on all DATA at once")
-    parser.add_argument(
-        "--n-jobs", type=int, default=1, metavar="N", help="processes, one thread each; -1 takes all cores (default: 1)"
-    )
+    add_backend_options(parser)
     parser.add_argument("--keep-models", action="store_true", help="save the fitted frontends in DIR/models")
     parser.add_argument(
         "--out", default="out/compare", metavar="DIR", help="folder for results and pictures (default: out/compare)"
@@ -144,16 +143,35 @@ def _add_transform(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "transform",
         "Write the features of audio files by a saved model.",
         """\
-A row a file: its name, then the named features. A MODEL that does not end in .safetensors is a joblib pickle: loading
-one runs code, so load only files you trust.
+TABLE.csv, .parquet or .npz gets a row a file: its name, then the named features. A folder gets any number of files in
+memory that does not grow: features/part-*.parquet (file, start in seconds, features) and errors.csv; the same command
+goes on where it was stopped or killed.
+
+A MODEL that does not end in .safetensors is a joblib pickle: loading one runs code, so load only files you trust.
 
 examples:
   leaf-sklearn transform model.safetensors new/*.wav --out features.csv
-  leaf-sklearn transform model.safetensors folder list.csv --out features.parquet""",
+  leaf-sklearn transform model.safetensors folder list.csv --out features.parquet
+  leaf-sklearn transform model.safetensors archive --out archive-features --segment 1.0 --hop 0.5 --on-error skip""",
     )
     parser.add_argument("model", metavar="MODEL", help="a file written by leaf-sklearn fit")
-    parser.add_argument("files", nargs="+", metavar="FILES", help="audio files, folders, or CSVs with a column file")
-    parser.add_argument("--out", required=True, metavar="TABLE", help="a name in .csv, .parquet or .npz")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILES", help="audio files, folders, or CSVs with a column file (or .txt lists)"
+    )
+    parser.add_argument(
+        "--out", required=True, metavar="PLACE", help="a table (.csv, .parquet or .npz), or a folder for a corpus"
+    )
+    corpus = parser.add_argument_group("for a folder")
+    corpus.add_argument("--segment", type=_seconds, metavar="S", help="a row for each window of S seconds")
+    corpus.add_argument("--hop", type=_seconds, metavar="S", help="seconds from window to window (default: S)")
+    corpus.add_argument(
+        "--on-error",
+        choices=("stop", "skip"),
+        default="stop",
+        help="at a bad file: stop and name it, or list it in errors.csv (default: stop)",
+    )
+    corpus.add_argument("--threads", type=_count, default=2, metavar="N", help="threads that decode ahead (default: 2)")
+    add_backend_options(corpus)
     parser.set_defaults(run=transform_command)
 
 
@@ -210,6 +228,16 @@ def _count(text: str) -> int:
         number = 0
     if number < 1:
         raise ArgumentTypeError(f"got {text!r}, expected a whole number of 1 or more")
+    return number
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise ArgumentTypeError(f"got {text!r}, expected a number of seconds above 0")
     return number
 
 

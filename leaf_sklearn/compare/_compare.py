@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 
 from .. import __version__
 from .._files import replacing
+from .._parallel import n_workers, one_thread_each
 from ..display import ComparisonDisplay
 from ..display._figures import save_display
 from ._jobs import CLASSIFIERS, DETERMINISTIC, Frontend, Job, named_frontends, run_job
@@ -94,7 +95,8 @@ def compare(
         Parameters of the named frontends, such as ``{"n_filters": 64, "max_steps": 240}``. Those that `MelTransformer`
         does not have are for the others.
     n_jobs : int or None
-        Processes (joblib's loky), one torch thread each; a job is one frontend, seed and fold.
+        Workers: processes of joblib's loky with one torch thread each, or what ``joblib.parallel_config`` names. None
+        means 1, or what ``parallel_config`` says. A job is one frontend, seed and fold.
     out : path or None
         Folder for results.csv, which gets every row as it arrives, results.md, comparison.png and report.html, one
         page with all of it. Rows found there are not computed again; if they were made from other settings or data, a
@@ -196,10 +198,10 @@ def _jobs(
 
 def _run(jobs: Sequence[Job], n_jobs: int | None) -> Iterator[list[Row]]:
     """Rows of each job, as they are finished."""
-    if n_jobs in (None, 1) or len(jobs) == 1:
+    if n_workers(n_jobs) == 1 or len(jobs) == 1:
         yield from map(run_job, jobs)
         return
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with one_thread_each():
         finished = Parallel(n_jobs=n_jobs, return_as="generator_unordered")(delayed(run_job)(job) for job in jobs)
         with closing(finished):
             yield from finished

@@ -157,6 +157,37 @@ def test_fit_writes_a_file_without_code_where_its_name_says_so(recordings, tmp_p
     assert_refused(capsys, ["transform", models[1], recordings, "--out", tmp_path / "x.csv"], "is cut short, damaged")
 
 
+def test_transform_a_corpus(recordings, tmp_path, capsys):
+    model, out = tmp_path / "mel.safetensors", tmp_path / "features"
+    assert main(["fit", str(recordings), "--frontend", "mel", "--out", str(model), *TINY]) == 0
+    (recordings / "class0" / "broken.wav").write_bytes(b"no audio")
+    arguments = ["transform", model, recordings, "--out", out, "--segment", "0.04", "--hop", "0.02"]
+    assert_refused(capsys, arguments, "broken.wav")
+    assert main([*map(str, arguments), "--on-error", "skip"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == f"Saved {out}: 13 files, 48 rows; 1 bad, listed in {out / 'errors.csv'}\n"
+    assert shown.err.endswith("13 of 13 files, 1 bad\n")
+    assert main([*map(str, arguments), "--on-error", "skip"]) == 0
+    assert capsys.readouterr().err == "13 of 13 files were done already\n"
+    assert parquet.read_table(out / "features").num_rows == 48
+    assert_refused(capsys, [*arguments[:-2], "--hop", "0.03"], "was begun otherwise (hop_s 0.02, now 0.03)")
+    table = tmp_path / "x.csv"
+    refused = [*arguments[:3], "--out", table, "--segment", "1", "--n-jobs", "2"]
+    assert_refused(capsys, refused, "--segment, --n-jobs: for a corpus")
+    assert_refused(capsys, [*arguments, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler needs --backend dask")
+
+
+def test_ctrl_c_in_a_corpus(recordings, tmp_path, capsys, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "transform_corpus", interrupt)
+    model = tmp_path / "mel.safetensors"
+    assert main(["fit", str(recordings), "--frontend", "mel", "--out", str(model), *TINY]) == 0
+    assert main(["transform", str(model), str(recordings), "--out", str(tmp_path / "out")]) == 130
+    assert "what was written to" in capsys.readouterr().err
+
+
 def test_fit_leaves_the_test_clips_out(table, tmp_path, capsys):
     model = tmp_path / "model.joblib"
     assert main(["fit", str(table), "--out", str(model), "--frontend", "mel-pcen", "--seed", "3", *TINY]) == 0
@@ -277,7 +308,17 @@ def test_a_missing_extra_is_named(recordings, tmp_path, capsys, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("arguments", [["compare"], ["compare", "x", "--seeds", "0"], ["fit", "x"], ["sing"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["compare"],
+        ["compare", "x", "--seeds", "0"],
+        ["fit", "x"],
+        ["transform", "x", "y", "--out", "z", "--hop", "-1"],
+        ["sing"],
+        [],
+    ],
+)
 def test_usage(arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         main(arguments)
