@@ -18,7 +18,7 @@ from ._clips.clips import Clips, as_clips
 from ._clips.containers import clip_kind
 from ._device import resolve_device
 from ._documentation import DocumentedMixin
-from ._functionals import check_functionals, summarize
+from ._functionals import block_names, check_functionals, summarize
 from ._persistence import Saved
 from ._sklearn import Interval, StrOptions, check_feature_names_in
 from ._training.network import Network
@@ -129,7 +129,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         channels = [f"{place:03d}{name}" for place, name in enumerate(hertz)]
         if self.output == "frames":
             return self._names([f"{name}_t{frame:04d}" for frame in range(self._n_frames()) for name in channels])
-        return self._names([f"{name}_{how}" for how in check_functionals(self.functionals) for name in channels])
+        return self._names([f"{name}_{how}" for how in block_names(check_functionals(self.functionals)) for name in channels])
 
     def _names(self, names: list[str]) -> NDArray[np.object_]:
         return np.array([f"{self._name}_{name}" for name in names], dtype=object)
@@ -184,7 +184,9 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
                     )
                 return rows.reshape(len(rows), -1)
             # sums in float64 do not show how far a clip was padded
-            return summarize(features.cpu().double(), n_frames.cpu(), check_functionals(self.functionals)).numpy()
+            frontend, names = self._network.frontend, check_functionals(self.functionals)
+            rate = frontend.sample_rate / frontend.hop
+            return summarize(features.cpu().double(), n_frames.cpu(), names, rate=rate).numpy()
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in self.__dict__

@@ -6,12 +6,17 @@ import torch
 from torch import Tensor
 
 
+FRAME_RATE = 100.0
+SEGMENTS = 3
+THIRDS = "_thirds"
+
+
 class Frames:
     """Padded features and which of their frames belong to each clip."""
 
-    def __init__(self, values: Tensor, n_frames: Tensor, floor: float = 0.0) -> None:
-        """``values`` (B, F, T); ``n_frames`` (B,), each at least 1; ``floor`` is added to variances."""
-        self.floor = floor
+    def __init__(self, values: Tensor, n_frames: Tensor, floor: float = 0.0, rate: float = FRAME_RATE) -> None:
+        """``values`` (B, F, T); ``n_frames`` (B,), each at least 1; ``floor`` is added to variances; ``rate`` in Hz."""
+        self.floor, self.rate = floor, rate
         positions = torch.arange(values.shape[-1], device=values.device)
         self.count = n_frames.to(values.dtype)[:, None]
         self.n_frames = n_frames
@@ -21,6 +26,15 @@ class Frames:
     def mean_of(self, values: Tensor) -> Tensor:
         """Mean over the valid frames: (B, F, T) -> (B, F)."""
         return torch.where(self.valid, values, 0.0).sum(-1) / self.count
+
+    def segment(self, place: int, count: int) -> "Frames":
+        """One of ``count`` stretches of each clip, equal to within a frame and at least one frame long."""
+        start = (self.n_frames * place // count).minimum(self.n_frames - 1)
+        stop = (self.n_frames * (place + 1) // count).maximum(start + 1)
+        longest = -(-self.values.shape[-1] // count)
+        columns = start[:, None] + torch.arange(longest, device=start.device)
+        columns = columns.clamp(max=self.values.shape[-1] - 1)[:, None, :].expand(-1, self.values.shape[1], -1)
+        return Frames(self.values.gather(-1, columns), stop - start, self.floor, self.rate)
 
     def sorted(self) -> Tensor:
         """Values in rising order, valid frames first: (B, F, T)."""
@@ -86,6 +100,24 @@ def quantile(frames: Frames, fraction: float) -> Tensor:
     return below + (place - low) * (above - below)
 
 
+def modulation(frames: Frames, low: float, high: float) -> Tensor:
+    """Standard deviation of the part that fluctuates at ``low`` <= rate < ``high`` Hz: (B, F).
+
+    From the Fourier transform of each clip's own frames, so that the squares over all bands add up to the variance.
+    """
+    centred = frames.values - mean(frames)[:, :, None]
+    rows = []
+    for clip, n_frames in zip(centred, frames.n_frames.tolist(), strict=True):
+        hertz = torch.fft.rfftfreq(n_frames, 1 / frames.rate, device=clip.device)
+        inside = (hertz >= low) & (hertz < high)
+        # every rate but the highest of an even number of frames stands for two bins
+        twice = torch.where(2 * torch.arange(len(hertz), device=clip.device) == n_frames, 1.0, 2.0)
+        spectrum = torch.fft.rfft(clip[:, :n_frames])
+        power = (spectrum.real.square() + spectrum.imag.square()) * (inside * twice)
+        rows.append((power.sum(-1) / n_frames**2 + frames.floor).sqrt())
+    return torch.stack(rows)
+
+
 FUNCTIONALS: dict[str, Callable[[Frames], Tensor]] = {
     "mean": mean,
     "std": std,
@@ -97,24 +129,49 @@ FUNCTIONALS: dict[str, Callable[[Frames], Tensor]] = {
     "q90": lambda frames: quantile(frames, 0.9),
     "skew": skew,
     "slope": slope,
+    # octaves of fluctuation; the last holds 50 Hz, the highest rate at a hop of 10 ms
+    "mod_0_3hz": lambda frames: modulation(frames, 0.0, 3.0),
+    "mod_3_6hz": lambda frames: modulation(frames, 3.0, 6.0),
+    "mod_6_12hz": lambda frames: modulation(frames, 6.0, 12.0),
+    "mod_12_24hz": lambda frames: modulation(frames, 12.0, 24.0),
+    "mod_24_50hz": lambda frames: modulation(frames, 24.0, 50.01),
 }
 
 
 def check_functionals(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names as a tuple, or raise a ValueError that lists the choices."""
     chosen = (names,) if isinstance(names, str) else tuple(names)
-    unknown = [name for name in chosen if name not in FUNCTIONALS]
+    unknown = [name for name in chosen if name.removesuffix(THIRDS) not in FUNCTIONALS]
     if unknown or not chosen:
-        raise ValueError(f"Got functionals={names!r}, expected one or more of {list(FUNCTIONALS)}.")
+        raise ValueError(
+            f"Got functionals={names!r}, expected one or more of {list(FUNCTIONALS)}, each also with {THIRDS!r} behind it."
+        )
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"Got functionals={names!r}, which names one of them twice.")
     return chosen
 
 
-def summarize(values: Tensor, n_frames: Tensor, names: Sequence[str], *, floor: float = 0.0) -> Tensor:
-    """Functionals over the valid frames: (B, F, T), (B,) -> (B, len(names) * F), one block a functional.
+def block_names(names: Sequence[str]) -> list[str]:
+    """Name each block of ``summarize``: a functional of thirds has three."""
+    blocks = []
+    for name in names:
+        whole = name.removesuffix(THIRDS)
+        blocks += [name] if whole == name else [f"{whole}_third{place + 1}" for place in range(SEGMENTS)]
+    return blocks
 
-    ``floor`` is added to a variance before its root, which keeps the gradient finite in training.
+
+def summarize(
+    values: Tensor, n_frames: Tensor, names: Sequence[str], *, floor: float = 0.0, rate: float = FRAME_RATE
+) -> Tensor:
+    """Functionals over the valid frames: (B, F, T), (B,) -> (B, len(block_names(names)) * F), one block a functional.
+
+    ``floor`` is added to a variance before its root, which keeps the gradient finite in training; ``rate`` is that of
+    the frames in Hz.
     """
-    frames = Frames(values, n_frames, floor)
-    return torch.cat([FUNCTIONALS[name](frames) for name in names], dim=1)
+    frames = Frames(values, n_frames, floor, rate)
+    blocks = []
+    for name in names:
+        functional = FUNCTIONALS[name.removesuffix(THIRDS)]
+        parts = [frames.segment(place, SEGMENTS) for place in range(SEGMENTS)] if name.endswith(THIRDS) else [frames]
+        blocks += [functional(part) for part in parts]
+    return torch.cat(blocks, dim=1)

@@ -19,12 +19,14 @@ from ._device import resolve_device
 from ._functionals import check_functionals
 from ._history import History
 from ._sklearn import Interval, StrOptions, fit_context
+from ._training.energies import measure_energies
 from ._training.loop import Labelled, Training, describe, round_sizes
 from ._training.network import Network
 from ._training.recipe import RECIPES
 from ._training.split import hold_out
-from ._training.start import start_frontend
+from ._training.start import check_starts, start_frontend
 from ._training.targets import ClassWeight, Targets, make_targets
+from ._training.trial import Trial
 from .frontends import Frontend, make_frontend
 
 
@@ -149,7 +151,7 @@ class LeafTransformer(AudioTransformer):
         "algorithm": [StrOptions({"auto", "direct", "fast"})],
         "encoder": [str, callable],
         "recipe": [StrOptions(set(RECIPES))],
-        "compression_search": ["boolean"],
+        "compression_search": ["boolean", "array-like"],
         "max_steps": [Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
         "crop_ms": [Interval(Real, 0, None, closed="neither"), None],
@@ -181,7 +183,7 @@ class LeafTransformer(AudioTransformer):
         output: str = "functionals",
         encoder: str | Callable[[int], nn.Module] = "cnn",
         recipe: str = "default",
-        compression_search: bool = True,
+        compression_search: bool | ArrayLike = True,
         max_steps: int = 480,
         batch_size: int = 32,
         crop_ms: float | None = None,
@@ -274,6 +276,7 @@ class LeafTransformer(AudioTransformer):
     ) -> dict[str, Any]:
         """Everything fit learns, by attribute name."""
         check_functionals(self.functionals)
+        starts = check_starts(self.compression_search)
         device = resolve_device(self.device)
         seeds = check_random_state(self.random_state).randint(2**31, size=2)
         rng = np.random.default_rng(int(seeds[0]))
@@ -288,27 +291,23 @@ class LeafTransformer(AudioTransformer):
             "initial_center_frequencies_": frontend.center_frequencies(),
             "initial_bandwidths_": frontend.bandwidths(),
         }
-        history = [
-            start_frontend(
-                frontend,
-                clips,
-                targets,
-                members,
-                recipe=self.recipe,
-                search=self.compression_search,
-                device=device,
-                rng=rng,
-            )
-        ]
         learnable = any(parameter.requires_grad for parameter in frontend.parameters())
         trained = targets if learnable or self.output == "embedding" else None
-        network = Network(
-            frontend,
-            None if trained is None else self.encoder,
-            0 if trained is None else trained.n_outputs,
-            statistics=RECIPES[self.recipe].tuned,
-            generator=generator,
-        )
+        notes: dict[str, Any] = {"step": 0, "start": "the reference's"}
+        train, held_out, places = self._split(clips, trained, weights, members, X_val, y_val, notes, int(seeds[0]))
+        energies = None
+        if RECIPES[self.recipe].tuned:
+            energies = measure_energies(frontend, train.clips, device, order=rng.permutation(len(train.clips)))
+            notes |= start_frontend(
+                frontend,
+                energies,
+                targets,
+                None if targets is None else targets.values[places],
+                None if members is None else members[places],
+                starts=starts,
+                rng=rng,
+            )
+        history = [notes]
         fitted: dict[str, Any] = {
             **initial,
             "classes_": None if targets is None else targets.classes,
@@ -323,21 +322,35 @@ class LeafTransformer(AudioTransformer):
         sizes = [] if trained is None else round_sizes(self.max_steps)
         root = self._init_callback_context(max_subtasks=len(sizes))
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
+        network = Network(frontend, None, 0, statistics=False)
         if trained is not None:
-            train, held_out = self._split(clips, trained, weights, members, X_val, y_val, history[0], int(seeds[0]))
-            training = Training(
-                network,
-                trained,
-                train,
-                held_out,
-                recipe=self.recipe,
-                learning_rate=self.learning_rate,
-                batch_size=self.batch_size,
-                crop_ms=self.crop_ms,
-                max_steps=self.max_steps,
-                device=device,
-                rng=rng,
-            )
+            trial = None
+            if energies is not None:
+                trial = Trial(frontend, trained, train, held_out, energies, device)
+                train, held_out = trial.train, trial.held_out
+
+            def prepare(frontend: Frontend) -> Training:
+                return Training(
+                    Network(
+                        frontend,
+                        self.encoder,
+                        trained.n_outputs,
+                        statistics=RECIPES[self.recipe].tuned,
+                        generator=generator,
+                    ),
+                    trained,
+                    train,
+                    held_out,
+                    recipe=self.recipe,
+                    learning_rate=self.learning_rate,
+                    batch_size=self.batch_size,
+                    crop_ms=self.crop_ms,
+                    max_steps=self.max_steps,
+                    device=device,
+                    rng=rng,
+                )
+
+            training = prepare(frontend)
             for size in sizes:
                 task = root.subcontext(task_name="steps").call_on_fit_task_begin(estimator=self, X=X, y=y)
                 history.append(training.run(size))
@@ -353,6 +366,14 @@ class LeafTransformer(AudioTransformer):
                     break
             network = training.finish()
             fitted |= {"n_iter_": training.step, "best_step_": training.best_step}
+            if trial is not None and learnable:
+                notes |= trial.judge(network.frontend)
+                if notes["kept"] == "start":
+                    # the encoder must learn again, for the features as they now stay
+                    again = prepare(trial.start)
+                    again.run(training.step)
+                    network = again.finish()
+                    fitted["best_step_"] = 0
         fitted["_network"] = network.requires_grad_(False).eval()
         root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=fitted)
         return fitted
@@ -376,26 +397,30 @@ class LeafTransformer(AudioTransformer):
     def _split(
         self,
         clips: Clips,
-        targets: Targets,
+        targets: Targets | None,
         weights: NDArray[np.float32] | None,
         groups: NDArray[Any] | None,
         X_val: Any,
         y_val: Any,
-        start: dict[str, Any],
+        notes: dict[str, Any],
         seed: int,
-    ) -> tuple[Labelled, Labelled | None]:
-        """Training clips, and those that score it: given ones, or some held out of the training clips."""
+    ) -> tuple[Labelled, Labelled | None, NDArray[np.intp]]:
+        """Training clips, those that judge it (given ones, or some held out), and the places of the former in X."""
         if (X_val is None) != (y_val is None):
             raise ValueError("Got one of X_val and y_val only; give both or neither.")
+        everything = np.arange(len(clips))
+        if targets is None:
+            return Labelled(clips, everything), None, everything
         if X_val is not None:
             val_clips, _ = self._check_clips(X_val, reset=False)
             values = targets.encode(as_targets_array(y_val, len(val_clips), "y_val"))
-            return Labelled(clips, targets.values, weights), Labelled(val_clips, values)
+            return Labelled(clips, targets.values, weights), Labelled(val_clips, values), everything
         train, held_out, why_none = hold_out(targets, groups, self.validation_fraction, seed)
         if why_none:
-            start["validation"] = f"none: {why_none}"
+            notes["validation"] = f"none: {why_none}"
         part = Labelled(clips.take(train), targets.values[train], None if weights is None else weights[train])
-        return part, None if held_out is None else Labelled(clips.take(held_out), targets.values[held_out])
+        kept = None if held_out is None else Labelled(clips.take(held_out), targets.values[held_out])
+        return part, kept, train
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -1,9 +1,20 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from leaf_sklearn._functionals import FUNCTIONALS, check_functionals, summarize
+from leaf_sklearn._functionals import FUNCTIONALS, block_names, check_functionals, summarize
+
+
+
+def band_deviation(x, low, high):
+    """Put the other rates to zero and take the standard deviation of what is left, at 100 frames a second."""
+    hertz = np.abs(np.fft.fftfreq(x.shape[1], 0.01))
+    inside = (hertz >= low) & ((hertz < high) | (hertz == 50) & (high == 50))
+    return np.fft.ifft(np.fft.fft(x, axis=1) * inside).real.std(1)
+
 
 ORACLES = {
     "mean": lambda x: x.mean(1),
@@ -15,6 +26,10 @@ ORACLES = {
     "q50": lambda x: np.median(x, axis=1),
     "q90": lambda x: np.quantile(x, 0.9, axis=1),
     "skew": lambda x: stats.skew(x, axis=1),
+    **{
+        f"mod_{low}_{high}hz": lambda x, low=low, high=high: band_deviation(x, low, high)
+        for low, high in ((0, 3), (3, 6), (6, 12), (12, 24), (24, 50))
+    },
     "slope": lambda x: np.polyfit((np.arange(x.shape[1]) + 0.5) / x.shape[1], x.T, 1)[0],
 }
 
@@ -34,6 +49,33 @@ def test_equals_numpy_on_the_valid_frames_only(name):
     found = summarize(torch.from_numpy(padded), torch.from_numpy(n_frames), (name,)).numpy()
     expected = np.stack([ORACLES[name](x[:, :length]) for x, length in zip(values, n_frames, strict=True)])
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+def test_modulation_bands_share_the_variance():
+    values = torch.rand(2, 3, 90, dtype=torch.float64)
+    n_frames = torch.tensor([90, 71])
+    bands = [name for name in FUNCTIONALS if name.startswith("mod_")]
+    shares = summarize(values, n_frames, bands).reshape(2, len(bands), 3).square().sum(1)
+    torch.testing.assert_close(shares, summarize(values, n_frames, ("std",)).square())
+
+
+def test_a_fluctuation_falls_into_its_band():
+    seconds = torch.arange(200, dtype=torch.float64) / 50
+    values = (2 * torch.pi * 8 * seconds).sin()[None, None, :]
+    found = summarize(values, torch.tensor([200]), ("mod_3_6hz", "mod_6_12hz", "mod_12_24hz"), rate=50.0)
+    torch.testing.assert_close(found, torch.tensor([[0.0, 0.5**0.5, 0.0]], dtype=torch.float64))
+
+
+@pytest.mark.parametrize("name", FUNCTIONALS)
+def test_thirds_are_the_functional_of_each_third(name):
+    values = torch.rand(3, 2, 20, dtype=torch.float64)
+    n_frames = torch.tensor([20, 12, 1])
+    found = summarize(values, n_frames, (name + "_thirds",)).reshape(3, 3, 2)
+    for clip, bounds in enumerate([(0, 6, 13, 20), (0, 4, 8, 12), (0, 1)]):
+        for third, (start, stop) in enumerate(itertools.pairwise(bounds)):
+            alone = summarize(values[clip, None, :, start:stop], torch.tensor([stop - start]), (name,))[0]
+            torch.testing.assert_close(found[clip, third], alone)
+    assert block_names(("mean", "std_thirds")) == ["mean", "std_third1", "std_third2", "std_third3"]
 
 
 def test_one_frame_has_no_spread():

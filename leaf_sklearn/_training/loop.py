@@ -1,7 +1,7 @@
 """The training loop: random crops of the training clips, rounds of steps, the best state kept."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._clips.clips import Clips
+from .energies import measure_energies, pad_frames
 from .network import Network, set_generator
 from .recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
 from .targets import Targets
@@ -19,11 +20,15 @@ ROUNDS = 16  # evaluations in a full budget of steps
 
 @dataclass(frozen=True)
 class Labelled:
-    """Clips with their encoded targets, and optionally the weight of each clip in the loss."""
+    """Clips with their encoded targets, and optionally the weight of each clip in the loss.
+
+    ``energies`` are those of the clips under the frontend's first filters, where all of them were measured.
+    """
 
     clips: Clips
     values: NDArray[Any]
     weights: NDArray[np.float32] | None = None
+    energies: list[Tensor] | None = None
 
 
 class Training:
@@ -57,6 +62,7 @@ class Training:
         self.step = self.best_step = 0
         self.best_score = -np.inf
         self.best_state: dict[str, Tensor] | None = None
+        self.filter_steps = self._filter_steps()
         if self.recipe.tuned:
             parametrise(network.frontend)
         set_generator(network, torch.Generator(device).manual_seed(int(rng.integers(2**31))))
@@ -81,16 +87,53 @@ class Training:
             "learning_rate": self.learning_rate * self._share(self.step - 1),
         }
 
+    def _filter_steps(self) -> range:
+        """Steps in which filters and pooling move; none where they do not learn, all where energies are not at hand."""
+        if self.train.energies is None:
+            return range(self.max_steps)
+        moving = [*self.network.frontend.filterbank.parameters(), *self.network.frontend.pooling.parameters()]
+        if not any(parameter.requires_grad for parameter in moving):
+            return range(0)
+        first, last = (round(share * self.max_steps) for share in self.recipe.filters_move)
+        return range(first, max(last, first + 1))
+
+    def _measure_again(self) -> None:
+        """Energies of all clips under the filters as they now stay."""
+        self.network.eval()
+        for name in ("train", "held_out"):
+            part: Labelled | None = getattr(self, name)
+            if part is not None and part.energies is not None:
+                energies = measure_energies(self.network.frontend, part.clips, self.device).in_order()
+                setattr(self, name, replace(part, energies=energies))
+        self.network.train()
+
     def evaluate(self) -> float:
         """Mean score of the held-out clips, the heads' outputs averaged."""
         assert self.held_out is not None
         self.network.eval()
         total = 0.0
         with torch.inference_mode():
-            for indices, outputs in predict_batches(self.network, self.held_out.clips, self.device):
+            for indices, outputs in self._held_out_outputs(self.held_out):
                 values = torch.from_numpy(self.held_out.values[indices]).to(self.device)
                 total += float(self.targets.scores(outputs, values).sum())
         return total / len(self.held_out.clips)
+
+    def _held_out_outputs(self, held_out: Labelled) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        if held_out.energies is None or self.filter_steps.start < self.step < self.filter_steps.stop:
+            yield from predict_batches(self.network, held_out.clips, self.device)
+            return
+        same = self.network.equal_lengths  # then one clip after the other
+        for indices in np.array_split(np.arange(len(held_out.energies)), len(held_out.energies) if same else 1):
+            outputs = self._outputs([held_out.energies[index] for index in indices])
+            yield indices, torch.stack(outputs).mean(0)
+
+    def _outputs(self, rows: Sequence[Tensor]) -> list[Tensor]:
+        """Outputs of the heads for stored energies, a row (F, T) a clip."""
+        energies, n_frames = (part.to(self.device) for part in pad_frames(rows))
+        if self.network.equal_lengths:
+            n_frames.fill_(energies.shape[-1])
+        features = self.network.frontend.compress(energies, n_frames)
+        return [head(features, n_frames) for head in self.network.heads]
 
     def finish(self) -> Network:
         """Return the network at its best state, in the reference's units, on the CPU and frozen."""
@@ -103,16 +146,25 @@ class Training:
         arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in plain_state(self.network)}
         return Network.from_state({**self.network.to_state(), "arrays": arrays})
 
-    def _share(self, step: int) -> float:
-        return one_cycle(step, self.max_steps) if self.recipe.tuned else 1.0
+    def _share(self, step: int, *, filters: bool = False) -> float:
+        """Learning rate as a share of its peak; filters have a cycle of their own, in the steps in which they move."""
+        if not self.recipe.tuned:
+            return 1.0
+        if filters and step in self.filter_steps:
+            return one_cycle(step - self.filter_steps.start, len(self.filter_steps))
+        return one_cycle(step, self.max_steps)
 
     def _take_step(self) -> float:
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
-            group["lr"] = peak * self._share(self.step)
+            group["lr"] = peak * self._share(self.step, filters=group["filters"])
         indices = next(self.draws)
-        waveforms, lengths = self._crops(indices)
         values = torch.from_numpy(self.train.values[indices]).to(self.device)
-        outputs = self.network(waveforms, lengths)
+        if self.train.energies is not None and self.step not in self.filter_steps:
+            if self.step == self.filter_steps.stop:
+                self._measure_again()
+            outputs = self._outputs([self._crop_frames(self.train.energies[index]) for index in indices])
+        else:
+            outputs = self.network(*self._crops(indices))
         smoothing = self.recipe.label_smoothing
         losses = torch.stack([self.targets.losses(output, values, smoothing=smoothing) for output in outputs]).sum(0)
         if self.train.weights is not None:
@@ -131,6 +183,14 @@ class Training:
         if not self.recipe.tuned:
             self.network.frontend.project_()
         return value
+
+    def _crop_frames(self, row: Tensor) -> Tensor:
+        """Random stretch of a clip's energies (F, T)."""
+        length = max(1, self.crop // self.network.frontend.hop)
+        if row.shape[1] > length:
+            start = int(self.rng.integers(row.shape[1] - length + 1))
+            row = row[:, start : start + length]
+        return row
 
     def _crops(self, indices: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
         """Random crops with random gain: (B, N) padded with zeros, (B,)."""

@@ -27,6 +27,7 @@ class Recipe:
     crop_ms: float
     label_smoothing: float
     gain_db: float  # random gain of a training crop, +- dB
+    filters_move: tuple[float, float]  # from and to which share of the steps; the others take measured energies
 
 
 RECIPES = {
@@ -38,6 +39,7 @@ RECIPES = {
         crop_ms=1500.0,
         label_smoothing=0.05,
         gain_db=3.0,
+        filters_move=(1 / 8, 11 / 24),
     ),
     "paper": Recipe(
         tuned=False,
@@ -47,6 +49,7 @@ RECIPES = {
         crop_ms=1000.0,
         label_smoothing=0.0,
         gain_db=0.0,
+        filters_move=(0.0, 1.0),
     ),
 }
 
@@ -158,6 +161,8 @@ FREE = (ScaleShift, 0.1)
 def parametrise(frontend: Frontend) -> None:
     """Put the default recipe's parametrisation on every trainable parameter of the frontend."""
     for name, parameter in list(frontend.named_parameters()):
+        if not parameter.requires_grad:
+            continue
         kind, _ = PARAMETRISATIONS.get(name, FREE)
         owner, _, attribute = name.rpartition(".")
         module = frontend.get_submodule(owner)
@@ -178,13 +183,21 @@ def plain_state(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
 def parameter_groups(
     frontend: Frontend, heads: nn.Module, recipe: Recipe, learning_rate: float
 ) -> Iterator[dict[str, Any]]:
-    """Optimiser groups: one for each learning rate of the frontend, one for encoder and heads."""
-    by_rate: dict[float, list[nn.Parameter]] = {}
+    """Optimiser groups: one for each kind of parameter of the frontend, one for encoder and heads."""
+    by_kind: dict[tuple[bool, float], list[nn.Parameter]] = {}
     for name, parameter in frontend.named_parameters():
+        if not parameter.requires_grad:
+            continue
         # a parametrised one is called "filterbank.parametrizations.raw_center.original"
         plain = name.replace("parametrizations.", "").removesuffix(".original")
         multiple = PARAMETRISATIONS.get(plain, FREE)[1] if recipe.tuned else 1.0
-        by_rate.setdefault(multiple, []).append(parameter)
-    for multiple, parameters in by_rate.items():
-        yield {"params": parameters, "lr": learning_rate * multiple, "weight_decay": 0.0}
-    yield {"params": list(heads.parameters()), "lr": recipe.head_learning_rate, "weight_decay": recipe.weight_decay}
+        filters = plain.startswith(("filterbank.", "pooling."))
+        by_kind.setdefault((filters, multiple), []).append(parameter)
+    for (filters, multiple), parameters in by_kind.items():
+        yield {"params": parameters, "lr": learning_rate * multiple, "weight_decay": 0.0, "filters": filters}
+    yield {
+        "params": list(heads.parameters()),
+        "lr": recipe.head_learning_rate,
+        "weight_decay": recipe.weight_decay,
+        "filters": False,
+    }

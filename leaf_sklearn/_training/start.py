@@ -1,103 +1,77 @@
 """Where the default recipe starts: each channel's energy scale, and PCEN's parameters picked by cross-validation."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import BaseCrossValidator, StratifiedGroupKFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
-from torch import Tensor
 
-from .._clips.clips import Clips
-from .._functionals import summarize
 from ..frontends import Frontend
 from ..frontends.compression import PCEN
-from .network import STATISTICS
-from .recipe import RECIPES
+from .energies import Energies
+from .probe import classifiers
 from .targets import Targets
 
 FIXED = {"alpha": 0.5, "delta": 1e-3, "root": 10.0, "smooth": 0.04}
-ALPHAS = (0.05, 0.2, 0.5, 0.8, 0.95)
-SHAPES = ((1e-3, 10.0), (1e-2, 4.0), (1.0, 2.0))  # (delta, root): from close to a logarithm to the usual square root
+Start = tuple[float, float, float]  # alpha, delta, root
+# (delta, root) from close to a logarithm to the usual square root
+GRID: tuple[Start, ...] = tuple(
+    (alpha, *shape) for alpha, shape in product((0.05, 0.2, 0.5, 0.8, 0.95), ((1e-3, 10.0), (1e-2, 4.0), (1.0, 2.0)))
+)
 FOLDS = 4
-MAX_SECONDS = 1800.0  # audio behind scale and search; more changes neither by much
 
 
-@dataclass(frozen=True)
-class Energies:
-    """Channel energies of some training clips, before compression."""
-
-    indices: NDArray[np.intp]
-    batches: list[tuple[Tensor, Tensor]]  # (B, F, T) and frames a clip (B,)
-
-    def channel_means(self) -> Tensor:
-        """Mean over all frames, float64: (F,)."""
-        totals = torch.stack([summarize(*batch, ("mean",)).double().T @ batch[1].double() for batch in self.batches])
-        frames = sum(int(n_frames.sum()) for _, n_frames in self.batches)
-        return totals.sum(0) / frames
+def check_starts(search: Any) -> tuple[Start, ...]:
+    """Return the starts among which to search, none for False, or raise a ValueError that says what is wrong."""
+    if isinstance(search, bool | np.bool_):
+        return GRID if search else ()
+    rows = np.asarray(search, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1:] != (3,) or not len(rows):
+        raise ValueError(
+            f"Got compression_search of shape {rows.shape}, expected a bool or rows of (alpha, delta, root)."
+        )
+    alpha, delta, root = rows.T
+    if not (((alpha > 0) & (alpha < 1)).all() and (delta > 0).all() and (root >= 1).all()):
+        raise ValueError("Got rows in compression_search outside 0 < alpha < 1, delta > 0, root >= 1.")
+    return tuple((float(a), float(d), float(r)) for a, d, r in rows)
 
 
 def start_frontend(
     frontend: Frontend,
-    clips: Clips,
+    energies: Energies,
     targets: Targets | None,
+    values: NDArray[Any] | None,
     groups: NDArray[Any] | None,
     *,
-    recipe: str,
-    search: bool,
-    device: torch.device,
+    starts: Sequence[Start],
     rng: np.random.Generator,
 ) -> dict[str, Any]:
-    """Put the frontend where its recipe starts; returns the first entry of the history, which says what was done."""
-    entry: dict[str, Any] = {"step": 0, "start": "the reference's"}
-    if not RECIPES[recipe].tuned or not frontend.compression.scalable:
-        return entry
-    energies = measure_energies(frontend, clips, device, rng)
+    """Put the frontend where the default recipe starts; returns what the history says about it.
+
+    ``values`` (encoded; None without y) and ``groups`` are those of the clips that the energies were taken from.
+    """
+    if not frontend.compression.scalable:
+        return {}
     # a channel that is silent in every clip keeps its energies as they are
     means = energies.channel_means()
     frontend.set_energy_scale(torch.where(means > 0, means, 1.0).to(frontend.energy_scale))
     if not isinstance(frontend.compression, PCEN):
-        return entry
+        return {}
     seed = int(rng.integers(2**31))
-    reason = "compression_search=False" if not search else why_not_search(targets, energies.indices, groups)
-    if reason is None:
-        assert targets is not None
-        members = None if groups is None else groups[energies.indices]
-        start, score = search_start(frontend, energies, targets.values[energies.indices], members, seed)
-        entry |= {"start": start, "picked_by": "cross-validation", "start_score": score}
-    else:
-        start = FIXED
-        entry |= {"start": start, "picked_by": f"fixed: {reason}"}
+    labels = None if values is None else values[energies.indices]
+    members = None if groups is None else groups[energies.indices]
+    reason = why_not_search(targets, labels, members) if starts else "compression_search=False"
+    if reason or labels is None:
+        set_start(frontend, FIXED)
+        return {"start": FIXED, "picked_by": f"fixed: {reason}"}
+    start, score = search_start(frontend, energies, labels, members, starts, seed)
     set_start(frontend, start)
-    return entry
-
-
-def measure_energies(
-    frontend: Frontend, clips: Clips, device: torch.device, rng: np.random.Generator, batch_size: int = 32
-) -> Energies:
-    """Energies of training clips in random order, as many as make up ``MAX_SECONDS``."""
-    order = rng.permutation(len(clips))
-    chosen: list[NDArray[np.intp]] = []
-    batches: list[tuple[Tensor, Tensor]] = []
-    n_samples = 0
-    frontend.to(device)
-    with torch.inference_mode():
-        for places, waveforms, lengths in clips.take(order).batches(batch_size):
-            on_device = torch.from_numpy(lengths).to(device)
-            energies = frontend.energies(torch.from_numpy(waveforms).to(device), on_device)
-            batches.append((energies.cpu(), frontend.n_frames(on_device).cpu()))
-            chosen.append(order[places])
-            n_samples += int(lengths.sum())
-            if n_samples > MAX_SECONDS * frontend.sample_rate:
-                break
-    frontend.cpu()
-    return Energies(np.concatenate(chosen), batches)
+    return {"start": start, "picked_by": "cross-validation", "start_score": score}
 
 
 def set_start(frontend: Frontend, start: dict[str, float]) -> None:
@@ -108,18 +82,17 @@ def set_start(frontend: Frontend, start: dict[str, float]) -> None:
 
 
 def why_not_search(
-    targets: Targets | None, indices: NDArray[np.intp], groups: NDArray[np.generic] | None
+    targets: Targets | None, values: NDArray[Any] | None, groups: NDArray[np.generic] | None
 ) -> str | None:
     """Return the reason why no start can be picked by cross-validation, None if one can."""
-    if targets is None:
+    if targets is None or values is None:
         return "no y was given"
-    strata = targets.strata()
-    if strata is None:
+    if targets.strata() is None:
         return f"a {targets.kind} target has no single label to cross-validate on"
-    smallest = np.bincount(strata[indices], minlength=strata.max() + 1).min()
+    smallest = np.bincount(values, minlength=targets.n_outputs).min()
     if smallest < FOLDS:
         return f"the smallest class has {smallest} clips, fewer than {FOLDS}"
-    if groups is not None and len(np.unique(groups[indices])) < FOLDS:
+    if groups is not None and len(np.unique(groups)) < FOLDS:
         return f"there are fewer than {FOLDS} groups"
     return None
 
@@ -129,20 +102,19 @@ def search_start(
     energies: Energies,
     labels: NDArray[np.intp],
     groups: NDArray[np.generic] | None,
+    starts: Sequence[Start],
     seed: int,
 ) -> tuple[dict[str, float], float]:
     """Find the PCEN start that linear and kernel classifiers like best, with its cross-validated accuracy.
 
-    ``labels`` and ``groups`` belong to ``energies.indices``. The frontend is left at the last start tried.
+    ``labels`` and ``groups`` belong to the clips of the energies. The frontend is left at the last start tried.
     """
     folds = _folds(labels, groups, seed)
     best: tuple[dict[str, float], float] = (FIXED, -np.inf)
-    for alpha, (delta, root) in product(ALPHAS, SHAPES):
+    for alpha, delta, root in starts:
         start = {**FIXED, "alpha": alpha, "delta": delta, "root": root}
         set_start(frontend, start)
-        with torch.inference_mode():
-            features = [summarize(frontend.compress(*batch), batch[1], STATISTICS) for batch in energies.batches]
-        score = _accuracy(torch.cat(features).numpy(), labels, folds)
+        score = _accuracy(energies.statistics(frontend), labels, folds)
         if score > best[1]:
             best = (start, score)
     return best
@@ -159,9 +131,8 @@ def _folds(labels: NDArray[np.intp], groups: NDArray[np.generic] | None, seed: i
 
 def _accuracy(features: NDArray[np.float32], labels: NDArray[np.intp], folds: list[Any]) -> float:
     """Mean accuracy over folds of logistic regression and of an RBF support vector machine."""
-    classifiers = (LogisticRegression(tol=1e-2, max_iter=1000), SVC(C=10))
     scores = [
         cross_val_score(make_pipeline(StandardScaler(), classifier), features, labels, cv=folds).mean()
-        for classifier in classifiers
+        for classifier in classifiers()
     ]
     return float(np.mean(scores))

@@ -7,7 +7,8 @@ from leaf_sklearn._training.loop import draw_batches, round_sizes
 from leaf_sklearn._training.network import Network
 from leaf_sklearn._training.recipe import PARAMETRISATIONS, one_cycle, parametrise, plain_state
 from leaf_sklearn._training.split import hold_out
-from leaf_sklearn._training.start import ALPHAS, FIXED, SHAPES, Energies, search_start, set_start, why_not_search
+from leaf_sklearn._training.energies import Energies
+from leaf_sklearn._training.start import FIXED, GRID, check_starts, search_start, set_start, why_not_search
 from leaf_sklearn._training.targets import make_targets
 from leaf_sklearn.frontends import make_frontend
 
@@ -135,24 +136,23 @@ def test_the_search_finds_the_start_that_tells_the_classes_apart():
     levels = np.where(labels, 4.0, 1.0)[:, None, None]
     energies = torch.from_numpy((levels * rng.gamma(2.0, 1.0, (40, 6, 30))).astype(np.float32))
     batches = [(energies, torch.full((40,), 30))]
-    start, score = search_start(frontend, Energies(np.arange(40), batches), labels, None, seed=0)
+    start, score = search_start(frontend, Energies(np.arange(40), list(energies)), labels, None, GRID, seed=0)
     assert score > 0.95 and start["alpha"] < 0.8
-    assert start["alpha"] in ALPHAS and (start["delta"], start["root"]) in SHAPES
+    assert (start["alpha"], start["delta"], start["root"]) in GRID
 
 
 def test_reasons_not_to_search():
     y = make_targets(np.array([0] * 10 + [1] * 3))
-    assert why_not_search(None, np.arange(3), None) == "no y was given"
-    assert "3 clips, fewer than 4" in why_not_search(y, np.arange(13), None)
+    assert why_not_search(None, None, None) == "no y was given"
+    assert "3 clips, fewer than 4" in why_not_search(y, y.values, None)
     plenty = make_targets(np.arange(16) % 2)
-    assert why_not_search(plenty, np.arange(16), None) is None
-    assert "fewer than 4 groups" in why_not_search(plenty, np.arange(16), np.arange(16) % 3)
-    assert "regression" in why_not_search(make_targets(np.linspace(0, 1.5, 16)), np.arange(16), None)
+    assert why_not_search(plenty, plenty.values, None) is None
+    assert "fewer than 4 groups" in why_not_search(plenty, plenty.values, np.arange(16) % 3)
+    numbers = make_targets(np.linspace(0, 1.5, 16))
+    assert "regression" in why_not_search(numbers, numbers.values, None)
 
 
 def test_channel_means_weigh_every_frame_alike():
-    values = torch.zeros(2, 1, 4)
-    values[0, 0, :] = 1.0
-    values[1, 0, 0] = 6.0
-    means = Energies(np.arange(2), [(values, torch.tensor([4, 1]))]).channel_means()
+    rows = [torch.ones(1, 4), torch.full((1, 1), 6.0)]
+    means = Energies(np.arange(2), rows).channel_means()
     torch.testing.assert_close(means, torch.tensor([2.0], dtype=torch.float64))

@@ -1,0 +1,77 @@
+"""Channel energies of clips: what a frontend's filters give before compression, measured once and used many times."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .._clips.clips import Clips
+from .._functionals import summarize
+from ..frontends import Frontend
+from .network import STATISTICS
+
+MAX_SECONDS = 3600.0  # audio whose energies are kept: 58 MB at 40 channels and 100 frames a second
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Energies:
+    """Energies (F, T) of some clips, on the CPU, and the positions of these clips among those they were taken from."""
+
+    indices: NDArray[np.intp]
+    rows: list[Tensor]
+
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield padded energies (B, F, T) and the frames of each clip (B,), in order."""
+        for start in range(0, len(self.rows), BATCH_SIZE):
+            yield pad_frames(self.rows[start : start + BATCH_SIZE])
+
+    def in_order(self) -> list[Tensor]:
+        """Rows by the position of their clip."""
+        return [self.rows[place] for place in np.argsort(self.indices)]
+
+    def channel_means(self) -> Tensor:
+        """Mean over all frames, float64: (F,)."""
+        total = torch.stack([row.double().sum(1) for row in self.rows]).sum(0)
+        return total / sum(row.shape[1] for row in self.rows)
+
+    def statistics(self, frontend: Frontend) -> NDArray[np.float32]:
+        """Features of the clips under the frontend's compression, reduced to the statistics of the default head."""
+        with torch.inference_mode():
+            parts = [summarize(frontend.compress(*batch), batch[1], STATISTICS) for batch in self.batches()]
+        return torch.cat(parts).numpy()
+
+
+def pad_frames(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Put (F, T) rows of several lengths into one: (B, F, T) with zeros behind, frames of each (B,)."""
+    n_frames = torch.tensor([row.shape[1] for row in rows])
+    padded = rows[0].new_zeros(len(rows), rows[0].shape[0], int(n_frames.max()))
+    for place, row in zip(padded, rows, strict=True):
+        place[:, : row.shape[1]] = row
+    return padded, n_frames
+
+
+def measure_energies(
+    frontend: Frontend, clips: Clips, device: torch.device, *, order: NDArray[np.intp] | None = None
+) -> Energies:
+    """Energies of clips; where they are longer than ``MAX_SECONDS`` in all, of the first in ``order`` that fill it."""
+    if order is None:
+        order = np.arange(len(clips))
+    rows: list[Tensor] = []
+    n_samples = 0
+    home = frontend.energy_scale.device
+    frontend.to(device)
+    with torch.inference_mode():
+        for _, waveforms, lengths in clips.take(order).batches(BATCH_SIZE, equal_lengths=frontend.equal_lengths):
+            on_device = torch.from_numpy(lengths).to(device)
+            energies = frontend.energies(torch.from_numpy(waveforms).to(device), on_device).cpu()
+            n_frames = frontend.n_frames(on_device).tolist()
+            rows += [row[:, :length].clone() for row, length in zip(energies, n_frames, strict=True)]
+            n_samples += int(lengths.sum())
+            if n_samples > MAX_SECONDS * frontend.sample_rate:
+                break
+    frontend.to(home)
+    return Energies(order[: len(rows)], rows)
