@@ -129,7 +129,9 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         channels = [f"{place:03d}{name}" for place, name in enumerate(hertz)]
         if self.output == "frames":
             return self._names([f"{name}_t{frame:04d}" for frame in range(self._n_frames()) for name in channels])
-        return self._names([f"{name}_{how}" for how in block_names(check_functionals(self.functionals)) for name in channels])
+        return self._names(
+            [f"{name}_{how}" for how in block_names(check_functionals(self.functionals)) for name in channels]
+        )
 
     def _names(self, names: list[str]) -> NDArray[np.object_]:
         return np.array([f"{self._name}_{name}" for name in names], dtype=object)

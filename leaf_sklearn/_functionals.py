@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-
 FRAME_RATE = 100.0
 SEGMENTS = 3
 THIRDS = "_thirds"
@@ -101,7 +100,7 @@ def quantile(frames: Frames, fraction: float) -> Tensor:
 
 
 def modulation(frames: Frames, low: float, high: float) -> Tensor:
-    """Standard deviation of the part that fluctuates at ``low`` <= rate < ``high`` Hz: (B, F).
+    """Compute the standard deviation of the part that fluctuates at ``low`` <= rate < ``high`` Hz: (B, F).
 
     From the Fourier transform of each clip's own frames, so that the squares over all bands add up to the variance.
     """
@@ -144,7 +143,8 @@ def check_functionals(names: Sequence[str]) -> tuple[str, ...]:
     unknown = [name for name in chosen if name.removesuffix(THIRDS) not in FUNCTIONALS]
     if unknown or not chosen:
         raise ValueError(
-            f"Got functionals={names!r}, expected one or more of {list(FUNCTIONALS)}, each also with {THIRDS!r} behind it."
+            f"Got functionals={names!r}, expected one or more of {list(FUNCTIONALS)}, or one of these with {THIRDS!r} "
+            "behind it."
         )
     if len(set(chosen)) < len(chosen):
         raise ValueError(f"Got functionals={names!r}, which names one of them twice.")

@@ -62,7 +62,9 @@ class LeafTransformer(AudioTransformer):
         stated bound; "auto" takes "fast" where there is one.
     functionals : tuple of str, default=("mean", "std", "delta_std")
         How the frames of a clip become one vector: any of "mean", "std", "delta_std" (standard deviation of the step
-        from frame to frame), "min", "max", "q10", "q50", "q90", "skew", "slope".
+        from frame to frame), "min", "max", "q10", "q50", "q90", "skew", "slope", and "mod_0_3hz", "mod_3_6hz",
+        "mod_6_12hz", "mod_12_24hz", "mod_24_50hz" (standard deviation of the part that fluctuates at these rates). With
+        "_thirds" behind it a functional is taken of each third of the clip.
     output : {"functionals", "frames", "embedding"}, default="functionals"
         Functionals of the frames, all frames one after the other (clips of one length only), or the encoder's
         embedding of the clip. May be changed after fit.
@@ -72,8 +74,9 @@ class LeafTransformer(AudioTransformer):
     recipe : {"default", "paper"}, default="default"
         "default": energies divided by the channel's mean, PCEN started where a cross-validation likes it, a learning
         rate for each kind of parameter, one cycle of it. "paper": the reference's start and Adam at 1e-4.
-    compression_search : bool, default=True
-        Whether the default recipe picks PCEN's start by cross-validation on the training clips; False: a fixed one.
+    compression_search : bool or array-like of shape (n_starts, 3), default=True
+        Whether the default recipe picks PCEN's start by cross-validation on the training clips, and from which rows of
+        (alpha, delta, root); True: 15 of its own, False: a fixed start.
     max_steps : int, default=480
         Mini-batches to train on.
     batch_size : int, default=32
@@ -83,7 +86,8 @@ class LeafTransformer(AudioTransformer):
     learning_rate : float or None, default=None
         Peak learning rate of the frontend; None means the recipe's: 0.04 on the default's own scale, paper 1e-4.
     validation_fraction : float or None, default=0.1
-        Share of the clips (of the groups, where given) held out of training to score it; the best state is kept.
+        Share of the clips (of the groups, where given) held out of training to judge it: where the default recipe's
+        features got worse by more than a standard error, the start is kept; of the paper's recipe the best state is.
         None trains on all clips and keeps the last state.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
@@ -110,15 +114,18 @@ class LeafTransformer(AudioTransformer):
         Centres and bandwidths of the filters in Hz.
     initial_center_frequencies_, initial_bandwidths_ : ndarray of shape (n_filters,)
         The same before training.
+    center_shifts_, bandwidth_ratios_ : ndarray of shape (n_filters,)
+        How far training moved the filters: centres in Hz, bandwidths as a multiple.
     n_parameters_ : int
         Trainable parameters of the frontend.
     n_iter_ : int
         Steps taken.
     best_step_ : int
-        The step whose state was kept.
+        The step whose state was kept; 0 where the start was better.
     history_ : list of dict
-        The start, then one entry an evaluation: step, loss (mean since the last), score of the held-out clips
-        (accuracy; minus the loss for multilabel and regression targets; None where none are held out), learning_rate.
+        The start (which was picked, how, and whether the trained parameters were "kept"), then one entry an evaluation:
+        step, loss (mean since the last), score of the held-out clips (accuracy; minus the loss for multilabel and
+        regression targets; None where none are held out), learning_rate.
     device_ : str
         The device that ``device`` stood for in fit.
     training_data_hash_ : str
@@ -226,6 +233,18 @@ class LeafTransformer(AudioTransformer):
         """The start, then one entry an evaluation; prints as a table."""
         check_is_fitted(self)
         return History(self._history)
+
+    @property
+    def center_shifts_(self) -> NDArray[np.float64] | None:
+        """How far each filter's centre moved in training, in Hz, (n_filters,); None for "wavegram"."""
+        final, initial = self.center_frequencies_, self.initial_center_frequencies_
+        return None if final is None or initial is None else final - initial
+
+    @property
+    def bandwidth_ratios_(self) -> NDArray[np.float64] | None:
+        """Each filter's bandwidth as a multiple of what it was before training, (n_filters,); None for "wavegram"."""
+        final, initial = self.bandwidths_, self.initial_bandwidths_
+        return None if final is None or initial is None else final / initial
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(

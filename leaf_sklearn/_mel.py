@@ -1,18 +1,23 @@
-"""MelTransformer: the fixed baseline, log-mel features with nothing to train."""
+"""MelTransformer: the baseline, log-mel features with nothing to train."""
 
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any, Self
+
+import torch
 
 from ._base import AudioTransformer, unchanged_on_error
 from ._device import resolve_device
 from ._functionals import check_functionals
-from ._sklearn import StrOptions, fit_context
+from ._sklearn import Interval, StrOptions, fit_context
+from ._training.energies import measure_energies
 from ._training.network import Network
 from .frontends import make_frontend
+from .frontends.base import SCALED_OFFSET
 
 
 class MelTransformer(AudioTransformer):
-    """Log-mel features of audio clips: the reference's mel filterbank, nothing learned.
+    """Log-mel features of audio clips: the reference's mel filterbank, nothing trained.
 
     Parameters
     ----------
@@ -29,6 +34,9 @@ class MelTransformer(AudioTransformer):
         0.4875 * ``sample_rate``.
     compression : {"log", "pcen", "root", None}, default="log"
         Of the band energies: ``log(x + 1e-5)``, PCEN or a square root with the reference's fixed parameters, or none.
+    floor : float or None, default=None
+        Under the logarithm: None adds the reference's 1e-5 to every energy; a number adds this share of the band's mean
+        energy over the clips given to ``fit``, so that 1e-4 keeps 40 dB below each band's mean.
     functionals : tuple of str, default=("mean", "std", "delta_std")
         How the frames of a clip become one vector, see :class:`LeafTransformer`.
     output : {"functionals", "frames"}, default="functionals"
@@ -67,6 +75,7 @@ class MelTransformer(AudioTransformer):
     _parameter_constraints = {  # noqa: RUF012
         **AudioTransformer._parameter_constraints,
         "output": [StrOptions({"functionals", "frames"})],
+        "floor": [Interval(Real, 0, None, closed="neither"), None],
     }
     _name = "mel"
 
@@ -81,6 +90,7 @@ class MelTransformer(AudioTransformer):
         fmin: float | None = None,
         fmax: float | None = None,
         compression: str | None = "log",
+        floor: float | None = None,
         functionals: Sequence[str] = ("mean", "std", "delta_std"),
         output: str = "functionals",
         device: str = "auto",
@@ -93,18 +103,19 @@ class MelTransformer(AudioTransformer):
         self.fmin = fmin
         self.fmax = fmax
         self.compression = compression
+        self.floor = floor
         self.functionals = functionals
         self.output = output
         self.device = device
 
     @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> Self:
-        """Check the settings and the clips; there is nothing to learn.
+        """Check the settings and the clips; a ``floor`` is measured, otherwise there is nothing to learn.
 
         Parameters
         ----------
         X : array-like of shape (n_clips, n_times), list of 1-D arrays, or list of audio file paths
-            The clips. Files are not read.
+            The clips. Files are read for a ``floor`` alone.
         y : ignored
             Present for scikit-learn's conventions.
 
@@ -116,7 +127,9 @@ class MelTransformer(AudioTransformer):
         with unchanged_on_error(self):
             check_functionals(self.functionals)
             device = resolve_device(self.device)
-            self._check_clips(X, reset=True)
+            clips, _ = self._check_clips(X, reset=True)
+            if self.floor is not None and self.compression != "log":
+                raise ValueError(f"Got floor={self.floor} with compression={self.compression!r}, expected 'log'.")
             frontend = make_frontend(
                 "mel",
                 sample_rate=self.sample_rate,
@@ -128,6 +141,11 @@ class MelTransformer(AudioTransformer):
                 compression=self.compression,
                 learn_pcen=self.compression != "pcen",
             )
+            if self.floor is not None:
+                means = measure_energies(frontend, clips, device).channel_means()
+                # scaling and logarithm add 1e-5 each: log(x / scale + 2e-5) is log(x + floor * mean) plus a constant
+                scale = torch.where(means > 0, means * self.floor / (2 * SCALED_OFFSET), 1.0)
+                frontend.set_energy_scale(scale.to(frontend.energy_scale))
             network = Network(frontend, None, 0, statistics=False).requires_grad_(False).eval()
             self.n_parameters_ = 0
             self.device_ = str(device)

@@ -8,7 +8,6 @@ from scipy import stats
 from leaf_sklearn._functionals import FUNCTIONALS, block_names, check_functionals, summarize
 
 
-
 def band_deviation(x, low, high):
     """Put the other rates to zero and take the standard deviation of what is left, at 100 frames a second."""
     hertz = np.abs(np.fft.fftfreq(x.shape[1], 0.01))

@@ -18,6 +18,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from leaf_sklearn import LeafTransformer, MelTransformer
+from leaf_sklearn._training import trial
+from leaf_sklearn._training.loop import Training
 
 RATE = 4000
 
@@ -241,16 +243,40 @@ def test_too_few_clips_to_hold_out_are_said_in_the_history():
     assert "no clip" in small().fit(X, y).history_[0]["validation"]
 
 
-def test_the_best_state_is_kept(clips, monkeypatch):
-    from leaf_sklearn._training.loop import Training
-
+def test_the_best_state_of_the_paper_s_recipe_is_kept(clips, monkeypatch):
     scores = iter([0.1, 0.9, 0.5, 0.5])
     monkeypatch.setattr(Training, "evaluate", lambda self: next(scores))
-    leaf = small().fit(*clips)
+    leaf = small(recipe="paper").fit(*clips)
     assert leaf.best_step_ == 2
     scores = iter([0.1, 0.9])
-    stopped = small(max_steps=4).set_callbacks(StopAfter(2)).fit(*clips)
+    stopped = small(recipe="paper").set_callbacks(StopAfter(2)).fit(*clips)
     np.testing.assert_array_equal(stopped.transform(clips[0]), leaf.transform(clips[0]))
+
+
+@pytest.mark.parametrize(("trained", "kept"), [(0.2, "start"), (0.45, "trained"), (0.9, "trained")])
+def test_training_that_did_harm_is_undone(monkeypatch, trained, kept):
+    """Scores of 12 held-out clips: half right at the start; worse by less than a standard error is no harm."""
+    X, y = make_clips(60)
+    right = iter([np.arange(12) < 6, np.arange(12) < round(12 * trained)])
+    monkeypatch.setattr(trial, "clip_scores", lambda *args: next(right).astype(float))
+    leaf = small(max_steps=8, validation_fraction=0.2).fit(X, y)
+    notes = leaf.history_[0]
+    assert notes["kept"] == kept and notes["held_out_clips"] == 12 and notes["held_out_start"] == 0.5
+    moved = leaf.center_shifts_ != 0
+    assert moved.all() if kept == "trained" else not moved.any()
+    assert leaf.best_step_ == (8 if kept == "trained" else 0)
+    untrained = small().fit(X)
+    same = np.array_equal(leaf.bandwidth_ratios_, untrained.bandwidth_ratios_)
+    assert same == (kept == "start")
+    assert np.isfinite(leaf.set_params(output="embedding").transform(X)).all()
+
+
+def test_the_search_takes_starts_of_one_s_own(clips):
+    leaf = small(compression_search=[(0.3, 0.1, 3.0)]).fit(*clips)
+    assert leaf.history_[0]["start"] == {"alpha": 0.3, "delta": 0.1, "root": 3.0, "smooth": 0.04}
+    for rows in ([(0.3, 0.1)], [(1.5, 0.1, 3.0)], [], [(0.3, 0.1, 0.5)]):
+        with pytest.raises(ValueError, match="compression_search"):
+            small(compression_search=rows).fit(*clips)
 
 
 class StopAfter:
@@ -474,3 +500,15 @@ def test_a_bad_file_is_named_and_changes_nothing(recordings, spoil, estimator):
         with pytest.raises(ValueError, match=r"05\.wav"):
             fitted.fit(paths, y)
     assert vars(fitted) == before
+
+
+def test_a_floor_under_the_logarithm_is_a_share_of_each_band_s_mean(clips):
+    X = clips[0]
+    settings = {"sample_rate": RATE, "n_filters": 6}
+    energies = [np.exp(frames) - 1e-5 for frames in MelTransformer(**settings).fit(X).transform_frames(X)]
+    means = np.concatenate(energies).mean(0)
+    floored = MelTransformer(floor=1e-2, **settings).fit(X).transform_frames(X)
+    expected = [np.log(frames / (1e-2 * means) + 1) + np.log(2e-5) for frames in energies]
+    np.testing.assert_allclose(floored, expected, rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="floor"):
+        MelTransformer(floor=1e-2, compression="root", **settings).fit(X)

@@ -1,4 +1,8 @@
-"""The training loop: random crops of the training clips, rounds of steps, the best state kept."""
+"""The training loop: random crops of the training clips, rounds of steps, a state kept.
+
+Filtering is most of a step's cost, and filters move little. In the default recipe they move in one stretch of the
+steps; before and after it, steps take energies that were measured once for all clips and train compression and heads.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -76,8 +80,8 @@ class Training:
         self.network.train()
         losses = [self._take_step() for _ in range(n_steps)]
         score = self.evaluate() if self.held_out is not None else None
-        # the later of two equal states has seen more data
-        if score is None or score >= self.best_score:
+        # one cycle ends at rest: its last state is its best but for chance; the later of two equal states saw more data
+        if score is None or self.recipe.tuned or score >= self.best_score:
             self.best_score, self.best_step = score or 0.0, self.step
             self.best_state = {name: value.clone() for name, value in self.network.state_dict().items()}
         return {
@@ -88,7 +92,7 @@ class Training:
         }
 
     def _filter_steps(self) -> range:
-        """Steps in which filters and pooling move; none where they do not learn, all where energies are not at hand."""
+        """Return the steps in which filters move; none where they do not learn, all where energies are not at hand."""
         if self.train.energies is None:
             return range(self.max_steps)
         moving = [*self.network.frontend.filterbank.parameters(), *self.network.frontend.pooling.parameters()]
@@ -128,7 +132,7 @@ class Training:
             yield indices, torch.stack(outputs).mean(0)
 
     def _outputs(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """Outputs of the heads for stored energies, a row (F, T) a clip."""
+        """Return the outputs of the heads for stored energies, a row (F, T) a clip."""
         energies, n_frames = (part.to(self.device) for part in pad_frames(rows))
         if self.network.equal_lengths:
             n_frames.fill_(energies.shape[-1])

@@ -39,7 +39,7 @@ RECIPES = {
         crop_ms=1500.0,
         label_smoothing=0.05,
         gain_db=3.0,
-        filters_move=(1 / 8, 11 / 24),
+        filters_move=(1 / 8, 7 / 24),
     ),
     "paper": Recipe(
         tuned=False,

@@ -44,6 +44,7 @@ def compare_command(arguments: Namespace) -> None:
             frontends=arguments.frontends,
             classifiers=arguments.classifiers,
             seeds=arguments.seeds,
+            outputs=arguments.outputs,
             cv=arguments.cv,
             label=arguments.label,
             multitask=arguments.multitask,
@@ -89,7 +90,7 @@ def fit_command(arguments: Namespace) -> None:
         order = np.concatenate([train, test])
         features = transformer.transform(data.filenames[order])
         scores = score_on("logreg", arguments.seed, features, data.target[train], data.target[test])
-        told = ", ".join(f"{HEADINGS[name]} {score:.3f}" for name, score in scores.items())
+        told = ", ".join(f"{HEADINGS[name]} {score:.3f}" for name, score in scores.items() if name in HEADINGS)
         sys.stdout.write(f"Logistic regression on the features of the {len(test)} test clips: {told}\n")
     elif learns:
         sys.stdout.write(_describe_score(transformer) + "\n")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .. import __version__
-from ..compare._jobs import CLASSIFIERS
+from ..compare._jobs import CLASSIFIERS, NAMES
 from ..frontends import PRESETS
 from ._backend import add_backend_options
 from ._commands import compare_command, demo_command, describe_kept, fit_command, transform_command
@@ -73,7 +73,7 @@ examples:
         type=_names,
         default=["mel", "leaf"],
         metavar="A,B",
-        help=f"some of {', '.join(PRESETS)} (default: mel,leaf)",
+        help=f"some of {', '.join(NAMES)} (default: mel,leaf)",
     )
     parser.add_argument(
         "--classifiers",
@@ -83,6 +83,13 @@ examples:
         help=f"some of {', '.join(CLASSIFIERS)} (default: logreg,svc)",
     )
     parser.add_argument("--seeds", type=_count, default=3, metavar="N", help="seeds of what is random (default: 3)")
+    parser.add_argument(
+        "--outputs",
+        type=_names,
+        default=["functionals"],
+        metavar="A,B",
+        help="functionals, embedding, or functionals joined by +, such as mean+std (default: functionals)",
+    )
     parser.add_argument(
         "--cv",
         type=_count,

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def compare(
     frontends: Sequence[str] | Mapping[str, BaseEstimator] = ("mel", "leaf"),
     classifiers: Sequence[str] = ("logreg", "svc"),
     seeds: int | Sequence[int] = 3,
+    outputs: Sequence[str] = ("functionals",),
     cv: int | None = None,
     label: str | None = None,
     multitask: bool = False,
@@ -70,8 +72,8 @@ def compare(
 ) -> Comparison:
     """Score every frontend with every classifier, on clips that none of them was fitted on.
 
-    Features are made once for each frontend, seed and fold, and shared by the classifiers. What does not depend on the
-    seed is not repeated: "mel" has one fit a fold, and runs for several seeds only with "forest".
+    A frontend is fitted once for each seed and fold, and its features are shared by the classifiers. What does not
+    depend on the seed is not repeated: "mel" has one fit a fold, and runs for several seeds only with "forest".
 
     Parameters
     ----------
@@ -79,11 +81,16 @@ def compare(
         A folder of class folders or a CSV, as in :func:`~leaf_sklearn.datasets.load_audio_files`; what that function
         returns; or ``(X, y[, groups[, split]])``. Several data sets are compared one after the other.
     frontends : sequence of {"mel", "leaf", "mel-pcen", "td-fbanks", ...} or mapping of names to transformers
-        "mel" is a `MelTransformer`, any other name a `LeafTransformer` of this frontend.
+        "mel" is a `MelTransformer`, "mel-floored" one with ``floor=1e-4``, any other name a `LeafTransformer` of this
+        frontend.
     classifiers : sequence of {"logreg", "svc", "knn", "forest"}
         On standardised features; one a label where clips have several.
     seeds : int or sequence of int
         Number of seeds, or the seeds: the ``random_state`` of transformers and forests.
+    outputs : sequence of str
+        What of a fitted frontend goes to the classifiers, all from one fit: "functionals" (those of the transformer),
+        "embedding", or functionals joined by "+", such as "mean+std". For the embedding of "mel" a network is trained
+        on it; "mel-floored" has none.
     cv : int or None
         Folds, stratified and by groups where there are any. None takes the data's own split (train and valid against
         test) where it has one, otherwise 5 folds, fewer where a class is smaller.
@@ -120,7 +127,8 @@ def compare(
     >>> [(line.classifier, line.n_runs) for line in result.summary()]
     [('logreg', 2), ('knn', 2)]
     """
-    chosen = named_frontends(frontends, transformer_params or {})
+    chosen = named_frontends(frontends, transformer_params or {}, outputs)
+    names = list(dict.fromkeys(frontend.name for frontend in chosen))
     classifiers = list(dict.fromkeys(classifiers))
     if unknown := [name for name in classifiers if name not in CLASSIFIERS]:
         raise ValueError(f"Got classifiers {unknown}, expected some of {list(CLASSIFIERS)}.")
@@ -135,8 +143,8 @@ def compare(
         raise ValueError("keep_models needs a folder: give out.")
     common = {"version": __version__, "cv": cv, "multitask": [task.name for task in tasks] if multitask else None}
     settings = {
-        name: dump_settings({**common, **dict(transformer_params or {}), OWN: frontend.described})
-        for name, frontend in chosen.items()
+        frontend.name: dump_settings({**common, **dict(transformer_params or {}), OWN: frontend.described})
+        for frontend in chosen
     }
     folder = None if out is None else Path(out)
     if folder is not None:
@@ -145,7 +153,7 @@ def compare(
     rows = [] if file is None else file.read()
     if file is not None:
         file.check(rows, settings, {task.name: task.fingerprint for task in tasks})
-    result = Comparison(rows, list(chosen))
+    result = Comparison(rows, names)
     models = folder / "models" if folder is not None and keep_models else None
     jobs = list(_jobs(together, chosen, classifiers, numbers, settings, {row.key for row in rows}, models))
     n_new = sum(len(job.wanted) for job in jobs)
@@ -173,7 +181,7 @@ def compare(
 
 def _jobs(
     together: Sequence[Sequence[Task]],
-    frontends: Mapping[str, Frontend],
+    frontends: Sequence[Frontend],
     classifiers: Sequence[str],
     seeds: Sequence[int],
     settings: Mapping[str, str],
@@ -182,16 +190,15 @@ def _jobs(
 ) -> Iterator[Job]:
     """List what is left to do: one job a group of tasks, frontend, seed and fold."""
     for tasks in together:
-        for frontend in frontends.values():
+        for frontend in frontends:
             for seed in seeds if frontend.is_seeded else seeds[:1]:
                 for fold in range(len(tasks[0].folds)):
                     wanted = []
-                    for task in tasks:
-                        for classifier in classifiers:
-                            repeats = not frontend.is_seeded and classifier not in DETERMINISTIC
-                            for each in seeds if repeats else [seed]:
-                                if (task.name, frontend.name, classifier, each, fold) not in done:
-                                    wanted.append((task.name, classifier, each))
+                    for task, output, classifier in product(tasks, frontend.outputs, classifiers):
+                        repeats = not frontend.is_seeded and classifier not in DETERMINISTIC
+                        for each in seeds if repeats else [seed]:
+                            if (task.name, frontend.name, output, classifier, each, fold) not in done:
+                                wanted.append((task.name, output, classifier, each))
                     if wanted:
                         yield Job(list(tasks), frontend, seed, fold, wanted, settings[frontend.name], models)
 

@@ -1,5 +1,6 @@
 """One job of a comparison: fit a frontend, make features, score classifiers on them."""
 
+import copy
 import inspect
 import time
 import warnings
@@ -22,10 +23,12 @@ from sklearn.svm import SVC
 from sklearn.utils.validation import has_fit_parameter
 
 from .._files import replacing
+from .._functionals import check_functionals
 from .._leaf import LeafTransformer
 from .._mel import MelTransformer
 from ..frontends import PRESETS
 from ._metrics import score_classifier
+from ._outcomes import encode_outcomes
 from ._results import Row
 from ._tasks import Task, join_tasks, take
 
@@ -38,18 +41,31 @@ CLASSIFIERS: dict[str, BaseEstimator] = {
 DETERMINISTIC = {"logreg", "svc", "knn"}
 
 
+FLOORED = "mel-floored"
+FLOOR = 1e-4  # of each band's mean energy
+NAMES = (*PRESETS, FLOORED)
+OUTPUTS = ("functionals", "embedding")
+
+
 @dataclass(frozen=True)
 class Frontend:
-    """An unfitted transformer under the name that it has in the table."""
+    """An unfitted transformer under the name that it has in the table, and what is made of it once it is fitted."""
 
     name: str
     transformer: BaseEstimator
     described: str | None = None
+    outputs: tuple[str, ...] = ("functionals",)
+
+    @property
+    def settable(self) -> dict[str, Any]:
+        """Parameters of the transformer."""
+        parameters: dict[str, Any] = self.transformer.get_params()
+        return parameters
 
     @property
     def is_seeded(self) -> bool:
         """Whether fits differ by seed."""
-        return "random_state" in self.transformer.get_params()
+        return "random_state" in self.settable
 
     def with_seed(self, seed: int) -> Any:
         """Return a copy to fit."""
@@ -58,28 +74,54 @@ class Frontend:
 
 
 def named_frontends(
-    frontends: Sequence[str] | Mapping[str, BaseEstimator], parameters: Mapping[str, Any]
-) -> dict[str, Frontend]:
-    """Frontends by name: names stand for presets with these parameters, a mapping holds transformers."""
+    frontends: Sequence[str] | Mapping[str, BaseEstimator], parameters: Mapping[str, Any], outputs: Sequence[str]
+) -> list[Frontend]:
+    """Frontends to fit: names stand for presets with these parameters, a mapping holds transformers.
+
+    The plain mel has no encoder, so that its embedding takes a fit of its own.
+    """
+    outputs = tuple(dict.fromkeys(outputs))
+    for output in outputs:
+        if output not in OUTPUTS:
+            check_functionals(output.split("+"))
+    if not outputs:
+        raise ValueError(f"Got no outputs, expected some of {list(OUTPUTS)} or functionals joined by '+'.")
     if isinstance(frontends, Mapping):
         if parameters:
             raise ValueError("transformer_params are for named frontends; set them in the mapping's own.")
-        return {name: Frontend(name, each, repr(each)) for name, each in frontends.items()}
+        found = [Frontend(name, each, repr(each), outputs) for name, each in frontends.items()]
+        plain = [each.name for each in found if outputs != ("functionals",) and "output" not in each.settable]
+        if plain:
+            raise ValueError(f"Got outputs={list(outputs)}, but {plain} have no parameter output.")
+        return found
     if isinstance(frontends, str):
         raise ValueError(f"Got frontends={frontends!r}, expected a list of names.")
     known = [name for name in inspect.signature(LeafTransformer).parameters if name not in ("frontend", "random_state")]
     if unknown := [name for name in parameters if name not in known]:
         raise ValueError(f"Got transformer_params {unknown}, expected some of {known}.")
-    return {name: Frontend(name, make_transformer(name, parameters)) for name in dict.fromkeys(frontends)}
+    found = []
+    for name in dict.fromkeys(frontends):
+        transformer = make_transformer(name, parameters)
+        if isinstance(transformer, LeafTransformer):
+            found.append(Frontend(name, transformer, outputs=outputs))
+            continue
+        plain_outputs = tuple(output for output in outputs if output != "embedding")
+        if plain_outputs:
+            found.append(Frontend(name, transformer, outputs=plain_outputs))
+        if "embedding" in outputs and name == "mel":
+            trained = LeafTransformer(name, **{**parameters, "output": "embedding"})
+            found.append(Frontend(name, trained, outputs=("embedding",)))
+    return found
 
 
 def make_transformer(name: str, parameters: Mapping[str, Any]) -> BaseEstimator:
     """Make the transformer of a frontend: "mel" is the plain baseline and takes the parameters that it has."""
-    if name not in PRESETS:
-        raise ValueError(f"Got frontend={name!r}, expected one of {list(PRESETS)}.")
-    if name == "mel":
+    if name not in NAMES:
+        raise ValueError(f"Got frontend={name!r}, expected one of {list(NAMES)}.")
+    if name in ("mel", FLOORED):
         own = inspect.signature(MelTransformer).parameters
-        return MelTransformer(**{key: value for key, value in parameters.items() if key in own})
+        mel = MelTransformer(**{key: value for key, value in parameters.items() if key in own})
+        return mel.set_params(floor=FLOOR) if name == FLOORED else mel
     return LeafTransformer(name, **parameters)
 
 
@@ -91,7 +133,7 @@ class Job:
     frontend: Frontend
     seed: int
     fold: int
-    wanted: list[tuple[str, str, int]]  # task, classifier, seed
+    wanted: list[tuple[str, str, str, int]]  # task, output, classifier, seed
     settings: str
     models: Path | None
 
@@ -116,11 +158,16 @@ def run_job(job: Job) -> list[Row]:
             joblib.dump(transformer, temporary)
     rows = []
     for task in job.tasks:
-        wanted = [(classifier, seed) for name, classifier, seed in job.wanted if name == task.name]
-        if wanted:
-            train, test = task.folds[job.fold]
+        train, test = task.folds[job.fold]
+        for output in job.frontend.outputs:
+            wanted = [
+                (classifier, seed) for name, how, classifier, seed in job.wanted if (name, how) == (task.name, output)
+            ]
+            if not wanted:
+                continue
             started = time.perf_counter()
-            features = np.asarray(transformer.transform(take(task.X, np.concatenate([train, test]))), dtype=np.float64)
+            clips = take(task.X, np.concatenate([train, test]))
+            features = np.asarray(show(transformer, output).transform(clips), dtype=np.float64)
             transform_seconds = time.perf_counter() - started
             for classifier, seed in wanted:
                 scores = score_on(classifier, seed, features, task.y[train], task.y[test])
@@ -128,6 +175,7 @@ def run_job(job: Job) -> list[Row]:
                     Row(
                         task=task.name,
                         frontend=job.frontend.name,
+                        output=output,
                         classifier=classifier,
                         seed=seed,
                         fold=job.fold,
@@ -144,6 +192,13 @@ def run_job(job: Job) -> list[Row]:
     return rows
 
 
+def show(transformer: Any, output: str) -> Any:
+    """Set what a fitted transformer makes of a clip: "embedding", functionals joined by "+", or its own functionals."""
+    if output in OUTPUTS:
+        return transformer.set_params(output=output) if "output" in transformer.get_params() else transformer
+    return copy.copy(transformer).set_params(output="functionals", functionals=tuple(output.split("+")))
+
+
 def _training_clips(job: Job) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
     if len(job.tasks) > 1:
         return join_tasks(job.tasks, job.fold)
@@ -154,8 +209,8 @@ def _training_clips(job: Job) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:
 
 def score_on(
     name: str, seed: int, features: NDArray[np.float64], y_train: NDArray[Any], y_test: NDArray[Any]
-) -> dict[str, float]:
-    """Scores by metric; the training clips come first in the features."""
+) -> dict[str, Any]:
+    """Scores by metric and the outcomes of each clip; the training clips come first in the features."""
     classifier = clone(CLASSIFIERS[name])
     if name not in DETERMINISTIC:
         classifier.set_params(random_state=seed)
@@ -166,4 +221,5 @@ def score_on(
         warnings.filterwarnings("ignore", "Label .* is present in all training examples")
         warnings.filterwarnings("ignore", "y_pred contains classes not in y_true")
         model = make_pipeline(StandardScaler(), classifier).fit(features[: len(y_train)], y_train)
-        return score_classifier(model, features[len(y_train) :], y_test)
+        test = features[len(y_train) :]
+        return {**score_classifier(model, test, y_test), "outcomes": encode_outcomes(model, test, y_test)}

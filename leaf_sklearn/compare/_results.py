@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-Key = tuple[str, str, str, int, int]
+Key = tuple[str, str, str, str, int, int]
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class Row:
     """Scores of one classifier on the features of one fitted frontend.
 
     Metrics that do not suit the task are None. ``fit_seconds`` and ``transform_seconds`` are the frontend's: training,
-    and features of all clips of training and test. ``data`` and ``settings`` say what the row was made from.
+    and features of all clips of training and test. ``data`` and ``settings`` say what the row was made from,
+    ``outcomes`` what the classifier said about each test clip.
     """
 
     task: str
@@ -37,11 +38,13 @@ class Row:
     mean_average_precision: float | None = None
     auc: float | None = None
     d_prime: float | None = None
+    output: str = "functionals"
+    outcomes: str = ""
 
     @property
     def key(self) -> Key:
         """What no two rows of a file share."""
-        return self.task, self.frontend, self.classifier, self.seed, self.fold
+        return self.task, self.frontend, self.output, self.classifier, self.seed, self.fold
 
 
 COLUMNS = [field.name for field in fields(Row)]

@@ -70,14 +70,23 @@ class Line:
 def summarize_rows(rows: Iterable[Row], frontends: Sequence[str] = (), classifiers: Sequence[str] = ()) -> list[Line]:
     """One line a task, frontend and classifier; in the given order, what is not named there last."""
     cells: dict[tuple[str, str, str], list[Row]] = {}
+    ranks: dict[str, int] = {}
     for row in sorted(rows, key=lambda row: row.key):
-        cells.setdefault((row.task, row.frontend, row.classifier), []).append(row)
+        # one name for what is compared, so that tables and charts need no further column
+        name = row.frontend if row.output == "functionals" else f"{row.frontend} ({row.output})"
+        ranks[name] = _rank(row.frontend, frontends)
+        cells.setdefault((row.task, name, row.classifier), []).append(row)
 
     def place(cell: tuple[str, str, str]) -> tuple[str, int, str, int, str]:
-        task, frontend, classifier = cell
-        return task, _rank(frontend, frontends), frontend, _rank(classifier, classifiers), classifier
+        task, name, classifier = cell
+        return task, ranks[name], name, _rank(classifier, classifiers), classifier
 
     return [_line(cell, cells[cell]) for cell in sorted(cells, key=place)]
+
+
+def judged_by(row: Row) -> str:
+    """Name the metric that a row is judged by: accuracy, or mAP where clips have several labels."""
+    return next(name for name in METRICS if getattr(row, name) is not None)
 
 
 def to_markdown(lines: Sequence[Line]) -> str:

@@ -334,3 +334,27 @@ def test_without_matplotlib_only_the_picture_is_missing(tmp_path, loud, monkeypa
     with pytest.warns(UserWarning, match=r"comparison.png is left out.*pip install 'leaf-sklearn\[plot\]'"):
         compare(clips(), frontends=loud, classifiers=["knn"], cv=2, out=tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["report.html", "results.csv", "results.md"]
+
+
+def test_several_outputs_of_one_fit(monkeypatch):
+    fits = Counter()
+    real = LeafTransformer.fit
+    monkeypatch.setattr(
+        LeafTransformer, "fit", lambda self, *args, **more: fits.update([self.frontend]) or real(self, *args, **more)
+    )
+    data = (*clips(), None, halves(24))
+    outputs = ["functionals", "embedding", "mean+mod_0_3hz"]
+    result = compare(data, frontends=["mel", "mel-floored", "leaf"], outputs=outputs, seeds=2, transformer_params=TINY)
+    assert fits == {"mel": 2, "leaf": 2}
+    sizes = {(row.frontend, row.output): row.n_features for row in result.rows}
+    plain = {"functionals": 12, "mean+mod_0_3hz": 8}
+    assert sizes == {(name, how): n for name in ("mel", "mel-floored", "leaf") for how, n in plain.items()} | {
+        ("mel", "embedding"): 256,
+        ("leaf", "embedding"): 256,
+    }
+    names = {line.frontend for line in result.summary()}
+    assert {"leaf", "leaf (embedding)", "mel (mean+mod_0_3hz)"} < names
+    with pytest.raises(ValueError, match="functionals="):
+        compare(data, outputs=["mean+median"])
+    with pytest.raises(ValueError, match="no parameter output"):
+        compare(data, frontends={"loud": Loud()}, outputs=["embedding"])

@@ -1,13 +1,16 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parametrize
 
-from leaf_sklearn._training.loop import draw_batches, round_sizes
+from leaf_sklearn._clips.clips import as_clips
+from leaf_sklearn._training.energies import Energies, measure_energies
+from leaf_sklearn._training.loop import Labelled, Training, draw_batches, round_sizes
 from leaf_sklearn._training.network import Network
 from leaf_sklearn._training.recipe import PARAMETRISATIONS, one_cycle, parametrise, plain_state
 from leaf_sklearn._training.split import hold_out
-from leaf_sklearn._training.energies import Energies
 from leaf_sklearn._training.start import FIXED, GRID, check_starts, search_start, set_start, why_not_search
 from leaf_sklearn._training.targets import make_targets
 from leaf_sklearn.frontends import make_frontend
@@ -135,7 +138,6 @@ def test_the_search_finds_the_start_that_tells_the_classes_apart():
     labels = np.arange(40) % 2
     levels = np.where(labels, 4.0, 1.0)[:, None, None]
     energies = torch.from_numpy((levels * rng.gamma(2.0, 1.0, (40, 6, 30))).astype(np.float32))
-    batches = [(energies, torch.full((40,), 30))]
     start, score = search_start(frontend, Energies(np.arange(40), list(energies)), labels, None, GRID, seed=0)
     assert score > 0.95 and start["alpha"] < 0.8
     assert (start["alpha"], start["delta"], start["root"]) in GRID
@@ -150,6 +152,71 @@ def test_reasons_not_to_search():
     assert "fewer than 4 groups" in why_not_search(plenty, plenty.values, np.arange(16) % 3)
     numbers = make_targets(np.linspace(0, 1.5, 16))
     assert "regression" in why_not_search(numbers, numbers.values, None)
+
+
+def run(frontend, *, max_steps=24, energies=True, **settings):
+    """Train on noise; returns the frontend's parameters after each step."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((12, 700)).astype(np.float32), np.arange(12) % 2
+    clips, targets = as_clips(X, sample_rate=4000), make_targets(y)
+    rows = measure_energies(frontend, clips, torch.device("cpu")).rows if energies else None
+    network = Network(frontend, "linear", 2, statistics=True, generator=torch.Generator().manual_seed(0))
+    options = {"recipe": "default", "learning_rate": None, "batch_size": 4, "crop_ms": 100.0, **settings}
+    labelled = Labelled(clips, targets.values, energies=rows)
+    device = torch.device("cpu")
+    training = Training(network, targets, labelled, None, max_steps=max_steps, device=device, rng=rng, **options)
+    seen = []
+    for _ in range(max_steps):
+        training.run(1)
+        seen.append({name: value.detach().clone() for name, value in frontend.named_parameters()})
+    return training, seen
+
+
+def test_filters_move_in_their_steps_alone_and_compression_in_all():
+    training, seen = run(leaf())
+    assert training.filter_steps == range(3, 7)
+    for name in seen[0]:
+        changes = [not torch.equal(before[name], after[name]) for before, after in itertools.pairwise(seen)]
+        steps = [step + 1 for step, changed in enumerate(changes) if changed]
+        filters = name.startswith(("filterbank.", "pooling."))
+        assert steps == (list(range(3, 7)) if filters else list(range(1, 24))), name
+
+
+def test_steps_after_the_filters_moved_take_their_new_energies():
+    frontend = leaf()
+    training, _ = run(frontend)
+    fresh = measure_energies(frontend, training.train.clips, torch.device("cpu")).rows
+    for stored, energies in zip(training.train.energies, fresh, strict=True):
+        torch.testing.assert_close(stored, energies)
+
+
+def test_what_needs_no_filtering_is_never_filtered(monkeypatch):
+    frontend = make_frontend("mel-pcen", sample_rate=4000, n_filters=6)
+    training, _ = run(frontend)
+    assert len(training.filter_steps) == 0
+    training, _ = run(leaf(), energies=False)
+    assert training.filter_steps == range(24)
+
+
+def test_energies_stop_where_there_is_enough_and_come_back_in_order(monkeypatch):
+    frontend = leaf()
+    X = np.random.default_rng(0).standard_normal((80, 400)).astype(np.float32)
+    clips = as_clips(X, sample_rate=4000)
+    order = np.random.default_rng(1).permutation(80)
+    found = measure_energies(frontend, clips, torch.device("cpu"), order=order)
+    whole = frontend.energies(torch.from_numpy(X)).detach()
+    torch.testing.assert_close(torch.stack(found.in_order()), whole)
+    features = frontend.compress(whole).detach()
+    expected = np.concatenate([features.mean(-1), features.std(-1, correction=0)], axis=1)
+    np.testing.assert_allclose(found.statistics(frontend)[np.argsort(order), :12], expected, rtol=1e-4, atol=1e-5)
+    monkeypatch.setattr("leaf_sklearn._training.energies.MAX_SECONDS", 3.3)
+    some = measure_energies(frontend, clips, torch.device("cpu"), order=order)
+    assert some.indices.tolist() == order[:64].tolist() and len(some.rows) == 64
+
+
+def test_starts_to_search_among():
+    assert check_starts(False) == () and check_starts(True) == GRID
+    assert check_starts(np.array([[0.5, 1.0, 2.0]])) == ((0.5, 1.0, 2.0),)
 
 
 def test_channel_means_weigh_every_frame_alike():
