@@ -16,9 +16,11 @@ from torch import Tensor
 
 from ._clips.clips import Clips, as_clips
 from ._clips.containers import clip_kind
-from ._device import resolve_device
+from ._device import Halving, resolve_device
 from ._documentation import DocumentedMixin
+from ._fork import check_fork, would_hang
 from ._functionals import block_names, check_functionals, summarize
+from ._parallel import map_with_model, n_workers
 from ._persistence import Saved
 from ._sklearn import Interval, StrOptions, check_feature_names_in
 from ._training.network import Network
@@ -26,6 +28,7 @@ from .frontends import Frontend
 
 OUTPUTS = ("functionals", "frames", "embedding")
 BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
+FILES_A_JOB = 64  # files that a worker of joblib gets at once, where transform is to use several
 
 
 class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, Saved):
@@ -76,12 +79,22 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         -------
         ndarray of shape (n_clips, n_features)
             float64 where X is a float64 array, float32 otherwise. The features of a clip depend on that clip alone.
+
+        Notes
+        -----
+        Where ``joblib.parallel_config`` sets ``n_jobs`` or a cluster, more than 64 files are shared among its workers.
         """
         check_is_fitted(self)
+        check_fork()
         if self.output == "embedding" and not len(self._network.heads):
             raise ValueError("output='embedding' needs a trained encoder: fit with y and output='embedding'.")
         clips, dtype = self._check_clips(X, reset=False)
-        rows = [self._reduce(*batch) for batch in self._frames(clips)]
+        if clips.kind == "files" and len(clips) > FILES_A_JOB and n_workers() > 1:
+            paths = clips.paths()
+            parts = (paths[start : start + FILES_A_JOB] for start in range(0, len(paths), FILES_A_JOB))
+            rows = list(map_with_model(_transform_part, self, parts))
+        else:
+            rows = [self._reduce(*batch) for batch in self._frames(clips)]
         if len({row.shape[1] for row in rows}) > 1:
             raise ValueError("output='frames' needs clips of one length; these have several. Use output='functionals'.")
         return np.concatenate(rows).astype(dtype, copy=False)
@@ -100,6 +113,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             One array a clip, ``hop_ms`` from frame to frame.
         """
         check_is_fitted(self)
+        check_fork()
         clips, _ = self._check_clips(X, reset=False)
         found: list[NDArray[np.float32]] = []
         for features, n_frames in self._frames(clips):
@@ -163,9 +177,14 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         """Features (B, F, T) and frames a clip (B,), batch by batch, on the device."""
         device = resolve_device(self.device)
         network = self._network_on(device)
+        halving = Halving()
+
+        def features_of(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+            return network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+
         for _, waveforms, lengths in clips.batches(BATCH_SIZE, equal_lengths=network.equal_lengths):
             with torch.inference_mode():
-                yield network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+                yield from halving(features_of, waveforms, lengths)
 
     def _network_on(self, device: torch.device) -> Network:
         """Return the fitted network, or a copy of it on another device: fitted state stays on the CPU."""
@@ -206,9 +225,15 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         state = dict(state)
-        if isinstance(state.get("_network"), dict):
+        # an error here would be lost in a worker that unpickles its task; the first use raises it
+        if isinstance(state.get("_network"), dict) and not would_hang():
             state["_network"] = Network.from_state(state["_network"])
         super().__setstate__(state)
+
+
+def _transform_part(model: AudioTransformer, paths: list[Any]) -> NDArray[Any]:
+    """Do a worker's part of ``transform``."""
+    return np.asarray(model.transform(paths))
 
 
 @contextmanager

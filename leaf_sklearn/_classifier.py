@@ -14,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import unchanged_on_error
 from ._checks import as_targets_array
-from ._device import resolve_device
+from ._device import Halving, resolve_device
 from ._documentation import DocumentedMixin
+from ._fork import check_fork
 from ._leaf import LeafTransformer
 from ._persistence import Saved
 from ._sklearn import HasMethods, fit_context
@@ -213,16 +214,22 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         check_is_fitted(self)
         transformer = self.transformer_
         clips, _ = transformer._check_clips(X, reset=False)
+        check_fork()
         device = resolve_device(transformer.device)
         network = transformer._network_on(device)
         crop = crop_length(transformer.recipe, transformer.crop_ms, transformer.sample_rate)
         rows = np.zeros((len(clips), network.n_outputs), dtype=np.float32)
+        halving = Halving()
+
+        def score(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
+            window = torch.from_numpy(waveforms).to(device)
+            sizes = torch.full((len(window),), window.shape[1], device=device)
+            return torch.stack(network(window, sizes)).mean(0).cpu().numpy()
+
         with torch.inference_mode():
             for indices, waveforms, lengths in clips.batches(MAX_WINDOWS, equal_lengths=True):
                 for start in window_starts(int(lengths[0]), crop):
-                    window = torch.from_numpy(waveforms[:, start : start + crop]).to(device)
-                    sizes = torch.full((len(window),), window.shape[1], device=device)
-                    outputs = torch.stack(network(window, sizes)).mean(0).cpu().numpy()
+                    outputs = np.concatenate(list(halving(score, waveforms[:, start : start + crop])))
                     rows[indices] += outputs / len(window_starts(int(lengths[0]), crop))
         return rows
 

@@ -15,7 +15,8 @@ from torch import nn
 from ._base import AudioTransformer, unchanged_on_error
 from ._checks import as_targets_array, check_groups, check_weights, hash_data
 from ._clips.clips import Clips
-from ._device import resolve_device
+from ._device import free_memory, resolve_device
+from ._fork import check_fork
 from ._functionals import check_functionals
 from ._history import History
 from ._sklearn import Interval, StrOptions, fit_context
@@ -284,8 +285,10 @@ class LeafTransformer(AudioTransformer):
         FloatingPointError
             The loss stopped being finite.
         """
+        check_fork()
         with unchanged_on_error(self):
             fitted = self._fit(X, y, sample_weight, X_val, y_val, groups)
+            free_memory(torch.device(fitted["device_"]))
             for name, value in fitted.items():
                 setattr(self, name, value)
         return self

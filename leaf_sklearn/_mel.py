@@ -8,6 +8,7 @@ import torch
 
 from ._base import AudioTransformer, unchanged_on_error
 from ._device import resolve_device
+from ._fork import check_fork
 from ._functionals import check_functionals
 from ._sklearn import Interval, StrOptions, fit_context
 from ._training.energies import measure_energies
@@ -124,6 +125,7 @@ class MelTransformer(AudioTransformer):
         self
         """
         self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
+        check_fork()
         with unchanged_on_error(self):
             check_functionals(self.functionals)
             device = resolve_device(self.device)

@@ -115,6 +115,10 @@ class Clips:
             return audio_length(source, sample_rate=self.sample_rate)
         return resampled_length(len(self._source[index]), self._input_sample_rate, self.sample_rate)
 
+    def paths(self) -> list[str | AudioSegment]:
+        """List the files or windows of files, in order."""
+        return [self._source[index] for index in self.indices]
+
     def contents(self) -> Iterator[bytes]:
         """Yield what tells each clip from others: samples before resampling as float32; name and size of a file."""
         for index in self.indices:

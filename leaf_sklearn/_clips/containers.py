@@ -33,8 +33,10 @@ def clip_kind(X: Any) -> str:
     content = _opened(X)
     if isinstance(content, np.ndarray):
         return "array"
-    # rows of plain numbers, equally long, are scikit-learn's array-like; arrays in a list are separate clips
-    if all(isinstance(row, list | tuple) and len(row) == len(content[0]) for row in content):
+    # rows of plain numbers, equally long, are scikit-learn's array-like; arrays in a list are separate clips, and so
+    # are the entries of a column
+    is_plain = isinstance(X, Sequence)
+    if is_plain and all(isinstance(row, list | tuple) and len(row) == len(content[0]) for row in content):
         return "array"
     return "files" if _is_path(content[0]) else "ragged"
 

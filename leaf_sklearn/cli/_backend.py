@@ -53,7 +53,7 @@ def workers(arguments: Namespace) -> Iterator[int | None]:
                 n_workers=n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs),
                 threads_per_worker=1,
                 host="127.0.0.1",
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
             ) as cluster,
             Client(cluster) as client,
             parallel_config(backend="dask", client=client),

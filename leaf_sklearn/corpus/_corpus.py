@@ -11,6 +11,7 @@ from typing import Any
 import joblib
 
 from .. import __version__
+from .._base import FILES_A_JOB
 from .._clips.segments import Grid
 from .._parallel import map_with_model, n_workers
 from ._features import FileRows, file_rows, of_decoded_clips
@@ -19,9 +20,6 @@ from ._store import Store, locked
 
 PART_ROWS, PART_FILES, PART_SECONDS = 2**14, 2**12, 120.0
 """A part is written when it has so many rows or files, or after so long: what a kill can cost."""
-
-FILES_A_JOB = 64
-"""Files that a worker gets at once."""
 
 Progress = Callable[["Step"], None]
 

@@ -1,0 +1,154 @@
+"""A full GPU's memory halves the batch, and worker processes share the GPUs out; with fake devices, and a real one."""
+
+import gc
+import re
+import weakref
+
+import numpy as np
+import pytest
+import torch
+
+from leaf_sklearn import LeafClassifier, LeafTransformer, MelTransformer, _device, _gpus
+from leaf_sklearn import _leaf as leaf_module
+from leaf_sklearn._device import Halving, resolve_device
+from leaf_sklearn._training.loop import Training
+from leaf_sklearn._training.network import Network
+
+TINY = {"n_filters": 4, "max_steps": 2, "encoder": "linear", "compression_search": False, "random_state": 0}
+
+
+def full_above(limit, function, sizes):
+    """A function that a device with memory for `limit` clips would be, and the sizes that it was asked for."""
+
+    def limited(self, waveforms, lengths):
+        sizes.append(len(waveforms))
+        if len(waveforms) > limit:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (a fake)")
+        return function(self, waveforms, lengths)
+
+    return limited
+
+
+@pytest.fixture
+def clips():
+    return [np.random.default_rng(n).normal(0, 0.1, 800 + 10 * n) for n in range(40)]
+
+
+def test_transform_goes_on_with_half_the_batch(clips, monkeypatch):
+    mel = MelTransformer(n_filters=4).fit(clips)
+    expected, frames = mel.transform(clips), mel.transform_frames(clips)
+    sizes = []
+    monkeypatch.setattr(Network, "features", full_above(5, Network.features, sizes))
+    np.testing.assert_array_equal(mel.transform(clips), expected)
+    assert sizes == [32, 16, 8, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]
+    for found, known in zip(mel.transform_frames(clips), frames, strict=True):
+        np.testing.assert_array_equal(found, known)
+
+
+def test_the_classifier_goes_on_with_half_the_batch(monkeypatch):
+    X = np.random.default_rng(0).normal(0, 0.1, (24, 40_000))
+    classifier = LeafClassifier(LeafTransformer(**TINY)).fit(X, np.arange(24) % 2)
+    expected = classifier.predict_proba(X)
+    sizes = []
+    monkeypatch.setattr(Network, "forward", full_above(7, Network.forward, sizes))
+    np.testing.assert_allclose(classifier.predict_proba(X), expected, rtol=1e-6)
+    assert sizes[:4] == [24, 12, 6, 6] and max(sizes[3:]) == 6
+
+
+def test_a_clip_that_does_not_fit_alone_raises_with_advice(clips, monkeypatch):
+    mel = MelTransformer(n_filters=4).fit(clips)
+    monkeypatch.setattr(Network, "features", full_above(0, Network.features, []))
+    with pytest.raises(torch.cuda.OutOfMemoryError) as caught:
+        mel.transform(clips)
+    assert "Windower" in caught.value.__notes__[0]
+
+
+def test_other_errors_are_not_swallowed():
+    def fail(rows):
+        raise RuntimeError("device-side assert")
+
+    with pytest.raises(RuntimeError, match="device-side assert"):
+        list(Halving()(fail, np.zeros(8)))
+
+
+class Rows(np.ndarray):
+    """Rows that can be watched."""
+
+
+def test_the_failed_call_has_let_go_before_the_smaller_one(monkeypatch):
+    held, left = [], []
+
+    def call(rows):
+        buffer = np.zeros(3).view(Rows)
+        held.append(weakref.ref(buffer))
+        if len(rows) > 2:
+            raise torch.cuda.OutOfMemoryError("full")
+        return len(rows)
+
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: left.append([each() for each in held]))
+    assert list(Halving()(call, np.zeros(5))) == [2, 2, 1]
+    assert left == [[None]]
+
+
+def test_fit_keeps_nothing_of_the_training(monkeypatch):
+    """When memory is given back, and without what a collection would still find."""
+    left = []
+
+    def note(device):
+        gc.collect()
+        left.append([each for each in gc.get_objects() if issubclass(type(each), (Training, torch.optim.Optimizer))])
+
+    monkeypatch.setattr(leaf_module, "free_memory", note)
+    LeafTransformer(**TINY).fit(np.random.default_rng(0).normal(0, 0.1, (8, 400)), [0, 1] * 4)
+    assert left == [[]]
+
+
+def test_workers_go_round_the_gpus(monkeypatch, tmp_path):
+    """Files opened anew stand for processes: a lock belongs to the opened file."""
+    monkeypatch.setattr(_gpus.tempfile, "gettempdir", lambda: str(tmp_path))
+    workers = [_gpus._free_place(3)[0] for _ in range(7)]
+    assert [place % 3 for place, _ in workers] == [0, 1, 2, 0, 1, 2, 0]
+    workers[1][1].close()  # a worker ends, and another takes its place
+    again = _gpus._free_place(3)
+    assert again[0][0] == 1
+    monkeypatch.setattr(_gpus, "_held", again)
+    assert [_gpus.claim_gpu(3), _gpus.claim_gpu(3), _gpus.claim_gpu(1)] == [1, 1, 0]
+    for _, file in [*workers, *again]:
+        file.close()
+
+
+def test_a_worker_takes_its_gpu_and_the_main_process_the_current_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert [str(resolve_device(name)) for name in ("auto", "cuda", "cuda:2")] == ["cuda", "cuda", "cuda:2"]
+    monkeypatch.setattr(_device, "is_worker", lambda: True)
+    monkeypatch.setattr(_device, "claim_gpu", lambda n_gpus: n_gpus - 1)
+    assert [str(resolve_device(name)) for name in ("auto", "cuda", "cuda:2")] == ["cuda:3", "cuda:3", "cuda:2"]
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_free_after_fit_and_transform(clips):
+    leaf = LeafTransformer(**TINY, device="cuda")
+    leaf.fit(clips, [0, 1] * 20)
+    before = torch.cuda.memory_allocated()
+    leaf.fit(clips, [0, 1] * 20).transform(clips)
+    assert torch.cuda.memory_allocated() == before
+
+
+@pytest.mark.gpu
+def test_a_gpu_that_is_full_goes_on_with_smaller_batches(clips):
+    mel = MelTransformer(n_filters=64, device="cuda").fit(clips)
+    long = [np.tile(clip, 40) for clip in clips]
+    expected = mel.transform(long)
+    torch.cuda.empty_cache()
+    free, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction((total - free + 40 * 2**20) / total)
+    try:
+        np.testing.assert_allclose(mel.transform(long), expected, rtol=1e-4, atol=1e-4)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
+def test_errors_name_the_devices():
+    with pytest.raises(ValueError, match=re.escape("expected 'auto' or one of ['cpu'")):
+        resolve_device("gpu")
