@@ -241,6 +241,9 @@ def test_models_of_format_1_load_for_ever(name):
         expected = stored[name]
     found = model.decision_function(clips()) if name == "classifier" else model.transform(clips())
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
+    leaf = getattr(model, "transformer_", model)
+    if isinstance(leaf, LeafTransformer):
+        assert leaf.history_[-1]["step"] == leaf.n_iter_ == 4 and len(leaf.get_feature_names_out()) in (12, 128)
 
 
 def test_a_save_that_fails_leaves_the_old_file(leaf, tmp_path, monkeypatch):
