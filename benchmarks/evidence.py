@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from leaf_sklearn import LeafTransformer
+from leaf_sklearn._functionals import check_functionals
 from leaf_sklearn.compare import compare
 from leaf_sklearn.compare._paired import MEAN, paired_differences, signed_rank
 from leaf_sklearn.compare._results import ResultsFile
@@ -32,7 +34,9 @@ TASKS = {
     "tagging": "tagging",
 }
 BASIC = "mean+std+delta_std"
-OUTPUTS = ("functionals", BASIC, "embedding")
+RICH = "+".join(check_functionals(LeafTransformer().functionals))
+OUTPUTS = (RICH, BASIC, "embedding")
+SHORT = {RICH: "default functionals", BASIC: "mean, std, delta_std", "embedding": "embedding"}
 FAST, SLOW = ("mel", "mel-floored", "leaf", "mel-pcen"), ("sincnet+", "sincnet", "td-fbanks", "wavegram")
 SEEDS, SLOW_SEEDS = 5, 2
 
@@ -98,7 +102,7 @@ def accuracy_table(rows):
             seeds = sorted({each[1] for each in cells if each})
             numbers = [f"{each[0]:.1f}" if each else "-" for each in cells]
             told = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-            name = f"{frontend}, {output.replace('+', ' + ')}"
+            name = f"{frontend}, {SHORT[output]}"
             lines.append(f"| {name} | " + " | ".join(numbers) + f" | {mean} | {told} |")
     return "\n".join(lines)
 
@@ -107,10 +111,10 @@ def pairs():
     """Comparisons of leaf with the others, the plainest first."""
     for output in OUTPUTS:
         yield ("leaf", output), ("mel", output)
-    yield ("leaf", "embedding"), ("mel", "functionals")
+    yield ("leaf", "embedding"), ("mel", BASIC)
     for frontend in (*FAST, *SLOW):
         if frontend not in ("mel", "leaf"):
-            for output in ("functionals", "embedding"):
+            for output in (RICH, "embedding"):
                 yield ("leaf", output), (frontend, output)
 
 
@@ -133,7 +137,7 @@ def difference_table(rows):
             sum(one.difference < 0 for one in each),
             sum(one.high < 0 for one in each),
         ]
-        names = " minus ".join(f"{frontend} ({output.replace('+', ' + ')})" for frontend, output in (first, second))
+        names = " minus ".join(f"{frontend} ({SHORT[output]})" for frontend, output in (first, second))
         interval = f"{100 * mean.difference:+.1f} [{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]"
         told = " | ".join(map(str, counts))
         lines.append(f"| {names} | {interval} | {told} | {signed_rank(differences):.3f} |")

@@ -1,6 +1,8 @@
 """Frames of a clip -> one vector: mean, std and their like over the valid frames, channel by channel."""
 
+import math
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -21,6 +23,18 @@ class Frames:
         self.n_frames = n_frames
         self.valid = (positions < n_frames[:, None])[:, None, :]
         self.values = torch.where(self.valid, values, 0.0)
+
+    @cached_property
+    def spectra(self) -> list[Tensor]:
+        """Power of the fluctuation of each clip's own frames at the rates of its Fourier transform: (F, n // 2 + 1)."""
+        found = []
+        for clip, n_frames in zip(self.values - mean(self)[:, :, None], self.n_frames.tolist(), strict=True):
+            spectrum = torch.fft.rfft(clip[:, :n_frames])
+            power = spectrum.real.square() + spectrum.imag.square()
+            # every rate but the highest of an even number of frames stands for two bins
+            power[:, 1 : (n_frames + 1) // 2] *= 2
+            found.append(power / n_frames**2)
+        return found
 
     def mean_of(self, values: Tensor) -> Tensor:
         """Mean over the valid frames: (B, F, T) -> (B, F)."""
@@ -104,16 +118,10 @@ def modulation(frames: Frames, low: float, high: float) -> Tensor:
 
     From the Fourier transform of each clip's own frames, so that the squares over all bands add up to the variance.
     """
-    centred = frames.values - mean(frames)[:, :, None]
     rows = []
-    for clip, n_frames in zip(centred, frames.n_frames.tolist(), strict=True):
-        hertz = torch.fft.rfftfreq(n_frames, 1 / frames.rate, device=clip.device)
-        inside = (hertz >= low) & (hertz < high)
-        # every rate but the highest of an even number of frames stands for two bins
-        twice = torch.where(2 * torch.arange(len(hertz), device=clip.device) == n_frames, 1.0, 2.0)
-        spectrum = torch.fft.rfft(clip[:, :n_frames])
-        power = (spectrum.real.square() + spectrum.imag.square()) * (inside * twice)
-        rows.append((power.sum(-1) / n_frames**2 + frames.floor).sqrt())
+    for power, n_frames in zip(frames.spectra, frames.n_frames.tolist(), strict=True):
+        first, last = (min(math.ceil(hertz * n_frames / frames.rate), power.shape[1]) for hertz in (low, high))
+        rows.append((power[:, first:last].sum(-1) + frames.floor).sqrt())
     return torch.stack(rows)
 
 
@@ -135,6 +143,20 @@ FUNCTIONALS: dict[str, Callable[[Frames], Tensor]] = {
     "mod_12_24hz": lambda frames: modulation(frames, 12.0, 24.0),
     "mod_24_50hz": lambda frames: modulation(frames, 24.0, 50.01),
 }
+
+
+# picked on train and valid of nine tasks, for mel and LEAF alike
+DEFAULT = (
+    "mean",
+    "std",
+    "delta_std",
+    "mean_thirds",
+    "mod_0_3hz",
+    "mod_3_6hz",
+    "mod_6_12hz",
+    "mod_12_24hz",
+    "mod_24_50hz",
+)
 
 
 def check_functionals(names: Sequence[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ._checks import as_targets_array, check_groups, check_weights, hash_data
 from ._clips.clips import Clips
 from ._device import free_memory, resolve_device
 from ._fork import check_fork
-from ._functionals import check_functionals
+from ._functionals import DEFAULT, check_functionals
 from ._history import History
 from ._sklearn import Interval, StrOptions, fit_context
 from ._training.energies import measure_energies
@@ -61,7 +61,7 @@ class LeafTransformer(AudioTransformer):
     algorithm : {"auto", "direct", "fast"}, default="auto"
         "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it within a
         stated bound; "auto" takes "fast" where there is one.
-    functionals : tuple of str, default=("mean", "std", "delta_std")
+    functionals : tuple of str, default=("mean", "std", "delta_std", "mean_thirds", "mod_0_3hz", ..., "mod_24_50hz")
         How the frames of a clip become one vector: any of "mean", "std", "delta_std" (standard deviation of the step
         from frame to frame), "min", "max", "q10", "q50", "q90", "skew", "slope", and "mod_0_3hz", "mod_3_6hz",
         "mod_6_12hz", "mod_12_24hz", "mod_24_50hz" (standard deviation of the part that fluctuates at these rates). With
@@ -148,7 +148,7 @@ class LeafTransformer(AudioTransformer):
     >>> X, y = make_audio_classification(n_clips=40, random_state=0)
     >>> leaf = LeafTransformer(max_steps=8, random_state=0).fit(X, y)
     >>> leaf.transform(X).shape
-    (40, 120)
+    (40, 440)
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -187,7 +187,7 @@ class LeafTransformer(AudioTransformer):
         pooling: str = "auto",
         compression: str | None = "auto",
         algorithm: str = "auto",
-        functionals: Sequence[str] = ("mean", "std", "delta_std"),
+        functionals: Sequence[str] = DEFAULT,
         output: str = "functionals",
         encoder: str | Callable[[int], nn.Module] = "cnn",
         recipe: str = "default",

@@ -9,7 +9,7 @@ import torch
 from ._base import AudioTransformer, unchanged_on_error
 from ._device import resolve_device
 from ._fork import check_fork
-from ._functionals import check_functionals
+from ._functionals import DEFAULT, check_functionals
 from ._sklearn import Interval, StrOptions, fit_context
 from ._training.energies import measure_energies
 from ._training.network import Network
@@ -38,7 +38,7 @@ class MelTransformer(AudioTransformer):
     floor : float or None, default=None
         Under the logarithm: None adds the reference's 1e-5 to every energy; a number adds this share of the band's mean
         energy over the clips given to ``fit``, so that 1e-4 keeps 40 dB below each band's mean.
-    functionals : tuple of str, default=("mean", "std", "delta_std")
+    functionals : tuple of str, default=("mean", "std", "delta_std", "mean_thirds", "mod_0_3hz", ..., "mod_24_50hz")
         How the frames of a clip become one vector, see :class:`LeafTransformer`.
     output : {"functionals", "frames"}, default="functionals"
         One vector of functionals a clip, or all frames one after the other (clips of one length only).
@@ -70,7 +70,7 @@ class MelTransformer(AudioTransformer):
     >>> from leaf_sklearn.datasets import make_audio_classification
     >>> X, y = make_audio_classification(n_clips=4, random_state=0)
     >>> MelTransformer(n_filters=20).fit_transform(X).shape
-    (4, 60)
+    (4, 220)
     """
 
     _parameter_constraints = {  # noqa: RUF012
@@ -92,7 +92,7 @@ class MelTransformer(AudioTransformer):
         fmax: float | None = None,
         compression: str | None = "log",
         floor: float | None = None,
-        functionals: Sequence[str] = ("mean", "std", "delta_std"),
+        functionals: Sequence[str] = DEFAULT,
         output: str = "functionals",
         device: str = "auto",
     ) -> None:

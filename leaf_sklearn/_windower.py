@@ -38,7 +38,7 @@ class Windower(BaseEstimator):
     >>> recordings = [np.random.default_rng(0).normal(size=n) for n in (40000, 24000)]
     >>> windows = Windower(segment_s=1.0, hop_s=0.5).cut(recordings, y=["wren", "robin"])
     >>> MelTransformer().fit_transform(windows.X).shape
-    (6, 120)
+    (6, 440)
     >>> windows.start
     array([0. , 0.5, 1. , 1.5, 0. , 0.5])
     >>> windows.groups

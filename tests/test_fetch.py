@@ -142,7 +142,7 @@ def test_speech_commands(speech, tmp_path):
         ("dd", "test"),
         ("ee", "train"),
     }
-    assert MelTransformer(n_filters=10).fit_transform(clips.filenames).shape == (12, 30)
+    assert MelTransformer(n_filters=10).fit_transform(clips.filenames).shape == (12, 110)
     assert "CC BY" in clips.DESCR and "Speech Commands" in clips.DESCR
     # unpacked, nothing else is left, and it is not downloaded again
     assert [path.name for path in tmp_path.iterdir()] == ["speech_commands_v0.02"]
@@ -168,7 +168,7 @@ def test_esc50(server, tmp_path, monkeypatch):
     assert clips.target_names == ["chirping_birds", "dog"] and clips.target.tolist() == [1, 0, 1]
     assert clips.groups.tolist() == ["100032", "100038", "100210"] and clips.split is None
     assert [test.tolist() for _, test in PredefinedSplit(clips.folds).split()] == [[0, 1], [2]]
-    assert MelTransformer(n_filters=10).fit_transform(clips.filenames).shape == (3, 30)
+    assert MelTransformer(n_filters=10).fit_transform(clips.filenames).shape == (3, 110)
     ten = fetch_esc50(esc10=True)
     assert ten.target_names == ["dog"] and ten.folds.tolist() == [1, 2]
     assert len(server.requests) == 1

@@ -49,7 +49,7 @@ def test_pipeline_on_paths_beats_guessing(task):
     )
     pipeline.fit(X, y)
     features = pipeline[:-1].transform(X_test)
-    assert features.shape == (len(X_test), 120) and np.isfinite(features).all()
+    assert features.shape == (len(X_test), 440) and np.isfinite(features).all()
     most_frequent = np.bincount(y_test).max() / len(y_test)
     assert pipeline.score(X_test, y_test) > most_frequent
 

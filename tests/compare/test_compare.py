@@ -76,7 +76,7 @@ def test_scores_are_those_of_a_pipeline():
     predicted = model.fit(X[::2], y[::2]).predict(X[1::2])
     assert row.accuracy == accuracy_score(y[1::2], predicted)
     assert row.balanced_accuracy == pytest.approx(balanced_accuracy_score(y[1::2], predicted))
-    assert (row.n_train, row.n_test, row.n_features) == (20, 20, 12)
+    assert (row.n_train, row.n_test, row.n_features) == (20, 20, 44)
     assert row.mean_average_precision is None
 
 
@@ -97,7 +97,7 @@ def test_mel_is_deterministic_and_leaf_seeded():
     first, second = (compare(data, seeds=2, classifiers=["logreg"], transformer_params=TINY).rows for _ in range(2))
     assert [(row.frontend, row.seed) for row in first] == [("mel", 0), ("leaf", 0), ("leaf", 1)]
     assert scores_of(first) == scores_of(second)
-    assert first[0].n_features == 12
+    assert first[0].n_features == 44
 
 
 @pytest.mark.slow
@@ -347,7 +347,7 @@ def test_several_outputs_of_one_fit(monkeypatch):
     result = compare(data, frontends=["mel", "mel-floored", "leaf"], outputs=outputs, seeds=2, transformer_params=TINY)
     assert fits == {"mel": 2, "leaf": 2}
     sizes = {(row.frontend, row.output): row.n_features for row in result.rows}
-    plain = {"functionals": 12, "mean+mod_0_3hz": 8}
+    plain = {"functionals": 44, "mean+mod_0_3hz": 8}
     assert sizes == {(name, how): n for name in ("mel", "mel-floored", "leaf") for how, n in plain.items()} | {
         ("mel", "embedding"): 256,
         ("leaf", "embedding"): 256,
