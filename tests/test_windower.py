@@ -62,7 +62,7 @@ def test_the_frontend_trains_on_windows_with_their_groups(recordings):
     windows = Windower(0.5, 0.25).cut(recordings, list("ababab"))
     leaf = LeafTransformer(sample_rate=RATE, n_filters=4, max_steps=2, random_state=0)
     leaf.fit(windows.X, windows.y, groups=windows.groups)
-    assert leaf.transform(windows.X).shape == (32, 12)
+    assert leaf.transform(windows.X).shape == (32, 44)
 
 
 def test_a_table_is_cut_row_by_row():
