@@ -10,9 +10,12 @@ import torch
 
 from leaf_sklearn import LeafClassifier, LeafTransformer, MelTransformer, _device, _gpus
 from leaf_sklearn import _leaf as leaf_module
+from leaf_sklearn._clips.clips import as_clips
 from leaf_sklearn._device import Halving, resolve_device
-from leaf_sklearn._training.loop import Training
+from leaf_sklearn._training.loop import Labelled, Training
 from leaf_sklearn._training.network import Network
+from leaf_sklearn._training.targets import make_targets
+from leaf_sklearn.frontends import Frontend, make_frontend
 
 TINY = {"n_filters": 4, "max_steps": 2, "encoder": "linear", "compression_search": False, "random_state": 0}
 
@@ -53,6 +56,64 @@ def test_the_classifier_goes_on_with_half_the_batch(monkeypatch):
     monkeypatch.setattr(Network, "forward", full_above(7, Network.forward, sizes))
     np.testing.assert_allclose(classifier.predict_proba(X), expected, rtol=1e-6)
     assert sizes[:4] == [24, 12, 6, 6] and max(sizes[3:]) == 6
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_fit_goes_on_with_half_the_batch(monkeypatch, recipe):
+    """Energies, steps and held-out clips; a step's gradients are those of its halves together."""
+    X = np.random.default_rng(0).normal(0, 0.1, (40, 2_000))
+    y = np.arange(40) % 2
+    leaf = LeafTransformer(**{**TINY, "max_steps": 4}, recipe=recipe, validation_fraction=0.5, batch_size=16)
+    whole = leaf.fit(X, y)._network.to_state()["arrays"]
+    sizes = []
+    for name in ("forward", "energies"):
+        monkeypatch.setattr(Frontend, name, full_above(7, getattr(Frontend, name), sizes))
+    halved = leaf.fit(X, y)
+    assert max(sizes) > 7 and sizes[-1] <= 7
+    assert halved.n_iter_ == 4 and np.isfinite([entry["loss"] for entry in halved.history_[1:]]).all()
+    # the heads' batch norms see halves, and more of them
+    for key, value in halved._network.to_state()["arrays"].items():
+        if key.startswith("frontend."):
+            np.testing.assert_allclose(value, whole[key], rtol=0.1, atol=0.1, err_msg=key)
+
+
+def test_gradients_of_halves_are_those_of_the_whole(monkeypatch):
+    """Of a network without batch norms, to rounding; what a failed call left behind does not count."""
+    X = np.random.default_rng(0).normal(0, 0.1, (13, 2_000)).astype(np.float32)
+    targets = make_targets(np.arange(13) % 2)
+    frontend = make_frontend("leaf", n_filters=4, generator=torch.Generator().manual_seed(0))
+    network = Network(frontend, "linear", 2, statistics=False, generator=torch.Generator().manual_seed(0))
+    options = {"learning_rate": None, "batch_size": 13, "crop_ms": None, "max_steps": 1, "device": torch.device("cpu")}
+    train = Labelled(as_clips(X, sample_rate=16_000), targets.values)
+    training = Training(network, targets, train, None, recipe="paper", rng=np.random.default_rng(0), **options)
+    network.eval()  # batch norms and dropout stand still
+    inputs = torch.from_numpy(X), torch.full((13,), 2_000)
+
+    def gradients(outputs_of):
+        loss = training._gradients(outputs_of, np.arange(13), *inputs)
+        return loss, [parameter.grad.clone() for parameter in network.parameters() if parameter.grad is not None]
+
+    class FailsInBackward(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            if len(grad) > 5:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory (a fake)")
+            return grad
+
+    def limited(waveforms, lengths):
+        return [FailsInBackward.apply(output) for output in network(waveforms, lengths)]
+
+    loss, whole = gradients(network)
+    assert training.piece == 13
+    halved_loss, halved = gradients(limited)
+    assert training.piece == 3
+    assert halved_loss == pytest.approx(loss, rel=1e-5)
+    for part, reference in zip(halved, whole, strict=True):
+        torch.testing.assert_close(part, reference, rtol=1e-3, atol=1e-6)
 
 
 def test_a_clip_that_does_not_fit_alone_raises_with_advice(clips, monkeypatch):

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._clips.clips import Clips
+from .._device import Halving
 from .._functionals import summarize
 from ..frontends import Frontend
 from .network import STATISTICS
@@ -64,12 +65,18 @@ def measure_energies(
     n_samples = 0
     home = frontend.energy_scale.device
     frontend.to(device)
+    halving = Halving()
+
+    def measure(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> list[Tensor]:
+        on_device = torch.from_numpy(lengths).to(device)
+        energies = frontend.energies(torch.from_numpy(waveforms).to(device), on_device).cpu()
+        n_frames = frontend.n_frames(on_device).tolist()
+        return [row[:, :length].clone() for row, length in zip(energies, n_frames, strict=True)]
+
     with torch.inference_mode():
         for _, waveforms, lengths in clips.take(order).batches(BATCH_SIZE, equal_lengths=frontend.equal_lengths):
-            on_device = torch.from_numpy(lengths).to(device)
-            energies = frontend.energies(torch.from_numpy(waveforms).to(device), on_device).cpu()
-            n_frames = frontend.n_frames(on_device).tolist()
-            rows += [row[:, :length].clone() for row, length in zip(energies, n_frames, strict=True)]
+            for part in halving(measure, waveforms, lengths):
+                rows += part
             n_samples += int(lengths.sum())
             if n_samples > MAX_SECONDS * frontend.sample_rate:
                 break

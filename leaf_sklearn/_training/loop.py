@@ -4,7 +4,7 @@ Filtering is most of a step's cost, and filters move little. In the default reci
 steps; before and after it, steps take energies that were measured once for all clips and train compression and heads.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .._clips.clips import Clips
+from .._device import Halving
 from .energies import measure_energies, pad_frames
 from .network import Network, set_generator
 from .recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
@@ -60,7 +61,7 @@ class Training:
         self.network = network.to(device)
         self.targets, self.train, self.held_out = targets, train, held_out
         self.device, self.rng, self.max_steps = device, rng, max_steps
-        self.batch_size = min(batch_size, len(train.clips))
+        self.batch_size = self.piece = min(batch_size, len(train.clips))
         self.learning_rate = learning_rate or self.recipe.learning_rate
         self.crop = crop_length(recipe, crop_ms, network.frontend.sample_rate)
         self.step = self.best_step = 0
@@ -128,12 +129,12 @@ class Training:
             return
         same = self.network.equal_lengths  # then one clip after the other
         for indices in np.array_split(np.arange(len(held_out.energies)), len(held_out.energies) if same else 1):
-            outputs = self._outputs([held_out.energies[index] for index in indices])
+            outputs = self._outputs(*pad_frames([held_out.energies[index] for index in indices]))
             yield indices, torch.stack(outputs).mean(0)
 
-    def _outputs(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """Return the outputs of the heads for stored energies, a row (F, T) a clip."""
-        energies, n_frames = (part.to(self.device) for part in pad_frames(rows))
+    def _outputs(self, energies: Tensor, n_frames: Tensor) -> list[Tensor]:
+        """Return the outputs of the heads for stored energies (B, F, T) of clips with so many frames (B,)."""
+        energies, n_frames = energies.to(self.device), n_frames.to(self.device)
         if self.network.equal_lengths:
             n_frames.fill_(energies.shape[-1])
         features = self.network.frontend.compress(energies, n_frames)
@@ -162,22 +163,14 @@ class Training:
         for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
             group["lr"] = peak * self._share(self.step, filters=group["filters"])
         indices = next(self.draws)
-        values = torch.from_numpy(self.train.values[indices]).to(self.device)
         if self.train.energies is not None and self.step not in self.filter_steps:
             if self.step == self.filter_steps.stop:
                 self._measure_again()
-            outputs = self._outputs([self._crop_frames(self.train.energies[index]) for index in indices])
+            rows = [self._crop_frames(self.train.energies[index]) for index in indices]
+            value = self._gradients(self._outputs, indices, *pad_frames(rows))
         else:
-            outputs = self.network(*self._crops(indices))
-        smoothing = self.recipe.label_smoothing
-        losses = torch.stack([self.targets.losses(output, values, smoothing=smoothing) for output in outputs]).sum(0)
-        if self.train.weights is not None:
-            losses = losses * torch.from_numpy(self.train.weights[indices]).to(self.device)
-        loss = losses.mean()
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+            value = self._gradients(self.network, indices, *self._crops(indices))
         self.step += 1
-        value = float(loss.detach())
         if not np.isfinite(value):
             raise FloatingPointError(
                 f"The training loss became {value} at step {self.step} of {self.max_steps}; lower learning_rate "
@@ -187,6 +180,41 @@ class Training:
         if not self.recipe.tuned:
             self.network.frontend.project_()
         return value
+
+    def _gradients(self, outputs_of: Callable[..., list[Tensor]], indices: NDArray[np.intp], *inputs: Tensor) -> float:
+        """Compute the gradients of a mini-batch's mean loss, and that loss; in halves where memory is full.
+
+        Halves are normalised by their own statistics.
+        """
+        while True:
+            self.optimizer.zero_grad(set_to_none=True)  # those of a call that failed halfway included
+            try:
+                return sum(
+                    self._backward(outputs_of, len(indices), indices[at : at + self.piece], *parts)
+                    for at in range(0, len(indices), self.piece)
+                    for parts in [[part[at : at + self.piece] for part in inputs]]
+                )
+            except torch.cuda.OutOfMemoryError as error:
+                if self.piece == 1:
+                    error.add_note("One crop alone does not fit: lower crop_ms or n_filters, or use device='cpu'.")
+                    raise
+                self.piece = max(1, min(self.piece, len(indices)) // 2)
+            # here the failed call's tensors are gone
+            torch.cuda.empty_cache()
+
+    def _backward(
+        self, outputs_of: Callable[..., list[Tensor]], n_clips: int, indices: NDArray[np.intp], *inputs: Tensor
+    ) -> float:
+        """Add the gradients of some of a mini-batch's clips, and return their part of its loss."""
+        values = torch.from_numpy(self.train.values[indices]).to(self.device)
+        outputs = outputs_of(*(part.to(self.device) for part in inputs))
+        smoothing = self.recipe.label_smoothing
+        losses = torch.stack([self.targets.losses(output, values, smoothing=smoothing) for output in outputs]).sum(0)
+        if self.train.weights is not None:
+            losses = losses * torch.from_numpy(self.train.weights[indices]).to(self.device)
+        loss = losses.mean() * (len(indices) / n_clips)
+        loss.backward()
+        return float(loss.detach())
 
     def _crop_frames(self, row: Tensor) -> Tensor:
         """Random stretch of a clip's energies (F, T)."""
@@ -208,7 +236,7 @@ class Training:
             waveforms *= 10 ** (decibels / 20).astype(np.float32)
         if self.network.equal_lengths:
             lengths[:] = waveforms.shape[1]
-        return torch.from_numpy(waveforms).to(self.device), torch.from_numpy(lengths).to(self.device)
+        return torch.from_numpy(waveforms), torch.from_numpy(lengths)
 
     def _crop(self, clip: NDArray[np.float32]) -> NDArray[np.float32]:
         if len(clip) > self.crop:
@@ -236,9 +264,16 @@ def predict_batches(
     network: Network, clips: Clips, device: torch.device, batch_size: int = 32
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """Mean output of the heads for whole clips: indices (B,), (B, n_outputs)."""
-    for indices, waveforms, lengths in clips.batches(batch_size, equal_lengths=network.equal_lengths):
+    halving = Halving()
+
+    def predict(
+        indices: NDArray[np.int64], waveforms: NDArray[np.float32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Tensor]:
         outputs = network(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
-        yield indices, torch.stack(outputs).mean(0)
+        return indices, torch.stack(outputs).mean(0)
+
+    for batch in clips.batches(batch_size, equal_lengths=network.equal_lengths):
+        yield from halving(predict, *batch)
 
 
 def round_sizes(max_steps: int) -> list[int]:
