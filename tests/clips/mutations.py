@@ -66,11 +66,11 @@ def overwrite_with_nan(content, rng):
 
 
 def set_channels(content, rng):
-    set_format(content, channels=int(rng.choice([0, 500])))
+    set_format(content, rng, channels=int(rng.choice([0, 500])))
 
 
 def set_rate(content, rng):
-    set_format(content, rate=int(rng.choice([1, 10_000_000])))
+    set_format(content, rng, rate=int(rng.choice([1, 10_000_000])))
 
 
 def declare_a_huge_length(content, rng):
@@ -85,8 +85,8 @@ def declare_a_huge_length(content, rng):
         overwrite_field(content, rng)
 
 
-def set_format(content, *, channels=None, rate=None):
-    """Write over the channels or the rate where WAV and FLAC have them; an Ogg's or MP3's header goes at random."""
+def set_format(content, rng, *, channels=None, rate=None):
+    """Write over the channels or the rate where WAV, FLAC and Ogg have them, and an MP3's header at random."""
     at = content.find(b"fmt ") + 8
     if at > 7:
         if channels is not None:
@@ -102,13 +102,15 @@ def set_format(content, *, channels=None, rate=None):
             bits = bits & ~(7 << 9) | (7 if channels else 0) << 9
         content[18:22] = bits.to_bytes(4, "big")
     else:
-        head = content.find(b"OpusHead" if b"OpusHead" in content else b"vorbis")
-        if head > 0:
-            if channels is not None:
-                content[head + 9 if b"OpusHead" in content else head + 10] = min(channels, 255)
-            if rate is not None:
-                start = head + 12 if b"OpusHead" in content else head + 11
-                content[start : start + 4] = struct.pack("<I", rate)
+        is_opus = b"OpusHead" in content
+        head = content.find(b"OpusHead" if is_opus else b"vorbis")
+        if head < 0:
+            overwrite_header_bytes(content, rng)
+        elif channels is not None:
+            content[head + (9 if is_opus else 10)] = min(channels, 255)
+        else:
+            start = head + (12 if is_opus else 11)
+            content[start : start + 4] = struct.pack("<I", rate)
 
 
 MUTATIONS = (
@@ -139,7 +141,8 @@ def mutated(sources, seed):
     name = list(SOURCES)[seed % len(SOURCES)]
     content = bytearray(sources[name])
     mutation = MUTATIONS[int(rng.integers(len(MUTATIONS)))]
-    mutation(content, rng)
+    while content == sources[name]:
+        mutation(content, rng)
     if name.endswith(".ogg") and rng.uniform() < 0.5:
         mend_checksums(content)
     return name, mutation.__name__, bytes(content)
