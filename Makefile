@@ -58,10 +58,13 @@ types: $(READY)
 	@$(BIN)/mypy
 
 docs: $(READY)
-	@rm -rf docs/generated
+	@rm -rf docs/generated docs/auto_examples docs/_build
 	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
+	@$(BIN)/python -m pytest -q tests/test_site.py -rs
 
-# Kernel and client meet at a socket in the working folder, which has to be the same for both.
+# Kernel and client meet at a socket in the working folder, which has to be the same for both. The links to the
+# documentation are relative, so that no path of this machine is stored.
+notebooks: export LEAF_SKLEARN_DOCS := ../docs/_build/html
 notebooks: $(READY)
 	@cd notebooks && for source in *.py; do \
 	  ../$(BIN)/jupytext --quiet --to ipynb --update "$$source" && \
@@ -70,5 +73,5 @@ notebooks: $(READY)
 	done
 
 clean:
-	@rm -rf build dist out docs/_build docs/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf build dist out docs/_build docs/generated docs/auto_examples .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find leaf_sklearn tests benchmarks docs notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

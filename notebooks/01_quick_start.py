@@ -16,8 +16,6 @@
 # both fit into the same scikit-learn pipeline. Here they are compared on synthetic sounds; nothing is downloaded.
 
 # %%
-import matplotlib.pyplot as plt
-import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
@@ -25,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 
 from leaf_sklearn import LeafTransformer, MelTransformer
 from leaf_sklearn.datasets import make_audio_classification
+from leaf_sklearn.display import FeaturesDisplay, FilterbankDisplay, TrainingDisplay
 
 # %% [markdown]
 # ## Sounds
@@ -58,40 +57,35 @@ accuracy
 # %% [markdown]
 # One split of one synthetic set says little about your recordings. `leaf-sklearn compare` repeats this over seeds,
 # folds and classifiers and prints the spread.
+#
+# The whole pipeline, as scikit-learn shows it; click on a step to see its parameters:
+
+# %%
+models["leaf"]
 
 # %% [markdown]
 # ## What the training did
 #
-# `history_` starts with the start that was picked for the compression, followed by an entry for every evaluation.
+# `history_` says how the start of the compression was picked, then one line for every evaluation.
 
 # %%
-leaf = models["leaf"][0]
-leaf.history_[0]
+print(models["leaf"][0].history_)
 
 # %%
-steps = [entry for entry in leaf.history_ if "loss" in entry]
-figure, axis = plt.subplots(figsize=(6, 3), layout="constrained")
-axis.plot([entry["step"] for entry in steps], [entry["loss"] for entry in steps], color="#0072B2")
-axis.set(xlabel="Step", ylabel="Training loss", title="Training of the frontend")
-plt.show()
-
+TrainingDisplay.from_estimator(models["leaf"])
 # %% [markdown]
 # ## What the filters learned
 #
-# Every filter has a centre frequency and a bandwidth in Hz, known before and after the training.
+# Every filter has a centre frequency and a bandwidth in Hz, known before and after the training. Notebook 03 looks at
+# them one by one.
 
 # %%
-before, after = leaf.initial_center_frequencies_, leaf.center_frequencies_
-figure, (centres, drift) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-centres.plot(before, color="#999999", label="mel start")
-centres.plot(after, ".", color="#D55E00", label="learned")
-centres.set(xlabel="Filter", ylabel="Centre frequency (Hz)", title="Where the filters are")
-centres.legend()
-drift.axhline(0, color="#999999")
-drift.plot(before, after - before, ".", color="#D55E00")
-drift.set(xlabel="Centre frequency at the start (Hz)", ylabel="Moved by (Hz)", title="How far they moved")
-plt.show()
+FilterbankDisplay.from_estimator(models["leaf"], kind="centers")
+FilterbankDisplay.from_estimator(models["leaf"], kind="drift")
+# %% [markdown]
+# ## What the classifier sees
+#
+# A clip through the fixed filters and through the trained ones:
 
 # %%
-largest = np.argsort(-np.abs(after - before))[:5]
-{int(place): f"{before[place]:.0f} Hz -> {after[place]:.0f} Hz" for place in largest}
+FeaturesDisplay.from_estimator(models["leaf"], X_test[0])

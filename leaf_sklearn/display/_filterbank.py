@@ -205,7 +205,7 @@ class FilterbankDisplay:
     def figure_size(self, *, kind: str = "overview") -> tuple[float, float]:
         """Width and height in inches of a figure that this kind is legible in."""
         names = self._panel_names(kind)
-        return max(7.0, 3.6 * max(map(len, names))), 3.6 * len(names)
+        return {1: 7.0, 2: 10.0}.get(max(map(len, names)), 14.4), 3.6 * len(names)
 
     def _panel_names(self, kind: str) -> list[list[str]]:
         """Names of the panels of a kind, row by row."""

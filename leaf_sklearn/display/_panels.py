@@ -105,7 +105,7 @@ def _stems(panel: Any, shown: Any, drift: Floats) -> None:
     panel.axhline(0.0, color=START, linewidth=1.0)
     panel.vlines(before, 0.0, drift, color=LEARNED, linewidth=1.0)
     panel.scatter(before, drift, s=18, color=LEARNED, zorder=3)
-    frequency_axis(panel, shown.frequencies[-1])
+    frequency_axis(panel, shown.frequencies[-1], FEW_TICKS_HZ)
     panel.set_xlabel("Centre frequency at the start (Hz)")
 
 
