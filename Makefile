@@ -60,7 +60,7 @@ types: $(READY)
 docs: $(READY)
 	@rm -rf docs/generated docs/auto_examples docs/_build
 	@$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
-	@$(BIN)/python -m pytest -q tests/test_site.py -rs
+	@LEAF_SKLEARN_SITE=docs/_build/html $(BIN)/python -m pytest -q tests/test_site.py -rs
 
 # Kernel and client meet at a socket in the working folder, which has to be the same for both. The links to the
 # documentation are relative, so that no path of this machine is stored.

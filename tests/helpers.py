@@ -25,3 +25,13 @@ def load_golden(case):
         with np.load(GOLDEN / config["inputs"]) as stored:
             inputs = {key: stored[key] for key in stored.files}
     return config, arrays, inputs
+
+
+def public_modules():
+    """Names of the package's modules that list public names: leaf_sklearn.datasets is "datasets"."""
+    found = sorted((ROOT / "leaf_sklearn").glob("[!_]*"))
+    sources = {path.stem: path / "__init__.py" if path.is_dir() else path for path in found}
+    listing = [
+        name for name, source in sources.items() if source.suffix == ".py" and "__all__ = [" in source.read_text()
+    ]
+    return [name for name in listing if name != "cli"]  # a command, not an interface

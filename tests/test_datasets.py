@@ -195,7 +195,11 @@ def test_broken_tables_are_refused(tmp_path):
 
 
 def test_folders_without_audio_and_other_paths_are_refused(tmp_path):
-    refused(tmp_path, "No audio found", "0 audio files")
+    refused(tmp_path, "No audio found", "0 audio files", "files in all: none")
+    (tmp_path / "robin").mkdir()
+    for name in ("1.m4a", "2.M4A", "notes"):
+        (tmp_path / "robin" / name).touch()
+    refused(tmp_path, "files in all: 2 .m4a, 1 without ending", "expected one folder a class with .wav")
     add(tmp_path / "a.wav")
     refused(tmp_path, "1 audio files lie in it directly", "one folder a class")
     refused(tmp_path / "a.wav", "neither a folder nor a .csv")

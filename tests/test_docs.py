@@ -9,7 +9,7 @@ import jupytext
 import numpy as np
 import pytest
 import soundfile
-from helpers import ROOT
+from helpers import ROOT, public_modules
 
 import leaf_sklearn
 from leaf_sklearn._functionals import FUNCTIONALS
@@ -57,7 +57,7 @@ def test_pages_have_blocks():
     assert sum(len(blocks_of(page)) for page in PAGES) >= 20
 
 
-@pytest.mark.parametrize("module", ["", "compare", "corpus", "datasets", "display", "encoders", "frontends"])
+@pytest.mark.parametrize("module", ["", *public_modules()])
 def test_api_names_everything(module):
     full_name = f"leaf_sklearn.{module}".rstrip(".")
     public = __import__(full_name, fromlist=["__all__"]).__all__

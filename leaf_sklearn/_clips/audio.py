@@ -87,8 +87,8 @@ def finish_clip(
     """Check samples of a file (n,) at `rate` Hz and resample them to `sample_rate` Hz."""
     n_times = resampled_length(len(clip), rate, sample_rate)
     if n_times > MAX_FRAMES:
-        raise _too_long(os.fspath(path), n_times)
-    check_samples(clip, f"{os.fspath(path)!r}", error=AudioFileError)
+        raise _too_long(str(os.fspath(path)), n_times)
+    check_samples(clip, f"{str(os.fspath(path))!r}", error=AudioFileError)
     return resample(clip, rate, sample_rate)
 
 
@@ -120,7 +120,7 @@ def open_audio(path: str | os.PathLike[str], *, any_length: bool = False) -> sou
     try:
         stream = _ForwardOnly(source)
     except (soundfile.SoundFileError, ValueError, TypeError) as error:
-        raise AudioFileError(f"{os.fspath(path)!r} cannot be decoded ({_reason(error)}); {_EXPECTED}.") from error
+        raise AudioFileError(f"{str(os.fspath(path))!r} cannot be decoded ({_reason(error)}); {_EXPECTED}.") from error
     try:
         _check_header(stream, path, any_length=any_length)
     except AudioFileError:
@@ -131,7 +131,7 @@ def open_audio(path: str | os.PathLike[str], *, any_length: bool = False) -> sou
 
 def _checked_source(path: str | os.PathLike[str]) -> str | bytes | io.BytesIO:
     """Return the path, or the mended bytes of a WAV whose writer never filled in its length."""
-    name = os.fspath(path)
+    name = str(os.fspath(path))  # not NumPy's str, which shows as np.str_
     try:
         status = os.stat(name)
         if stat.S_ISDIR(status.st_mode):
@@ -172,7 +172,7 @@ def _is_known(magic: bytes) -> bool:
 
 
 def _check_header(stream: soundfile.SoundFile, path: str | os.PathLike[str], *, any_length: bool) -> None:
-    name = os.fspath(path)
+    name = str(os.fspath(path))  # not NumPy's str, which shows as np.str_
     if stream.format not in FORMATS:
         raise AudioFileError(f"{name!r} is a {stream.format} file; {_EXPECTED}.")
     if not 1 <= stream.channels <= MAX_CHANNELS:
@@ -203,7 +203,7 @@ def _decode(stream: soundfile.SoundFile, path: str | os.PathLike[str]) -> NDArra
         blocks.append(block)
         count += len(block)
         if count > MAX_FRAMES:
-            raise _too_long(os.fspath(path), count)
+            raise _too_long(str(os.fspath(path)), count)
     return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.empty(0, dtype=np.float32)])
 
 
@@ -214,7 +214,7 @@ def decode_blocks(
 
     Raises AudioFileError where the file is corrupt, and at its end if it is shorter than its header declares.
     """
-    name = os.fspath(path)
+    name = str(os.fspath(path))  # not NumPy's str, which shows as np.str_
     declared = stream.frames
     read_frames = max(n_samples // stream.channels, 1)
     count = start

@@ -173,6 +173,11 @@ def _folds(
     if cv is None:
         smallest = np.unique(y, return_counts=True)[1].min() if y.ndim == 1 else n_units
         cv = int(min(DEFAULT_FOLDS, smallest, n_units))
+        if smallest < 2:
+            raise ValueError(
+                f"{name}: a class has one clip only, which cannot be both trained on and tested; "
+                "record more of it, or give a column 'split' with 'train' and 'test'."
+            )
     if not 2 <= cv <= n_units:
         raise ValueError(
             f"{name}: {cv} folds of {n_units} {'clips' if groups is None else 'groups'}; a cross-validation needs 2 "

@@ -2,6 +2,7 @@
 
 import csv
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +15,7 @@ METADATA = "metadata.csv"
 """The table that is read if a folder holds it."""
 
 SHOWN = 3
-"""Missing files that an error names."""
+"""Missing files, or kinds of files, that an error names."""
 
 Row = dict[str, str]
 
@@ -93,9 +94,12 @@ def _rows_of_folders(root: Path) -> list[Row]:
     ]
     if not rows:
         loose = sum(file.suffix.lower() in EXTENSIONS for file in root.iterdir())
+        kinds = Counter(file.suffix.lower() for file in root.rglob("*") if file.is_file())
+        others = [f"{count} {kind or 'without ending'}" for kind, count in kinds.most_common(SHOWN)]
         raise ValueError(
-            f"No audio found in class folders of {str(root)!r} ({loose} audio files lie in it directly); "
-            f"expected one folder a class with {', '.join(EXTENSIONS)} files, or a {METADATA}."
+            f"No audio found in class folders of {str(root)!r} ({loose} audio files lie in it directly; files in all: "
+            f"{', '.join(others) or 'none'}); expected one folder a class with {', '.join(EXTENSIONS)} files, or a "
+            f"{METADATA}."
         )
     return rows
 
