@@ -18,6 +18,7 @@ from .._parallel import n_workers, one_thread_each
 from ..display import ComparisonDisplay
 from ..display._figures import save_display
 from ._jobs import CLASSIFIERS, DETERMINISTIC, Frontend, Job, named_frontends, run_job
+from ._paired import Difference, paired_differences
 from ._report import to_html
 from ._results import OWN, Key, ResultsFile, Row, dump_settings
 from ._tables import Line, summarize_rows, to_markdown
@@ -44,6 +45,28 @@ class Comparison:
     def summary(self) -> list[Line]:
         """Means, spreads and intervals, one line a task, frontend and classifier."""
         return summarize_rows(self.rows, self.frontends, list(CLASSIFIERS))
+
+    def differences(
+        self, first: str, second: str, *, output: str = "functionals", classifier: str | None = None
+    ) -> list[Difference]:
+        """Scores of one frontend minus those of another on the same test clips, one a task and their mean last.
+
+        Parameters
+        ----------
+        first, second : str
+            Names of frontends.
+        output : str
+            What of them, as in ``outputs``.
+        classifier : str or None
+            None takes each frontend's best on each task.
+
+        Returns
+        -------
+        list of Difference
+            With ``task``, ``difference``, and the 95 % interval ``low`` to ``high`` over test clips and seeds. The mean
+            is over tasks that are judged by accuracy, where there are two or more.
+        """
+        return paired_differences(self.rows, (first, output), (second, output), classifier=classifier)
 
     def to_markdown(self) -> str:
         """Return the summary as tables in Markdown."""
