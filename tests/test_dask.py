@@ -98,14 +98,16 @@ def test_a_corpus(client, files, leaf, features, tmp_path):
     np.testing.assert_array_equal(table.iloc[:, 2:].to_numpy(), features[:1_000])
 
 
-def test_a_grid(client, files):
+def test_a_grid_while_a_worker_is_killed(client, files):
     y = np.arange(60) % 2
     leaf = LeafTransformer(sample_rate=RATE, n_filters=4, max_steps=2, compression_search=False, random_state=0)
     pipeline = make_pipeline(leaf, LogisticRegression())
     grid = {"leaftransformer__n_filters": [3, 4]}
     serial = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
+    thread = kill_one_worker(client, 0.1)
     with parallel_config(backend="dask", client=client):
         parallel = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
+    thread.join()
     for name in ("split0_test_score", "split1_test_score", "params"):
         assert list(parallel.cv_results_[name]) == list(serial.cv_results_[name])
     np.testing.assert_array_equal(parallel.decision_function(files[60:80]), serial.decision_function(files[60:80]))
@@ -134,5 +136,10 @@ def test_the_shell_takes_a_scheduler_or_starts_a_cluster(client, files, tmp_path
     tables = [pd.read_parquet(tmp_path / name / "features") for name in "ab"]
     pd.testing.assert_frame_equal(*tables)
     np.testing.assert_array_equal(tables[0].iloc[:, 2:].to_numpy(), mel.transform(files[:200]))
+    compared = ["compare", str(tmp_path / "clips.csv"), "--frontends", "mel", "--classifiers", "knn", "--cv", "2"]
+    rows = [f"{path},{number % 2}\n" for number, path in enumerate(files[:20])]
+    (tmp_path / "clips.csv").write_text("file,label\n" + "".join(rows))
+    assert main([*compared, "--backend", "dask", "--scheduler", address, "--out", str(tmp_path / "compared")]) == 0
+    assert len((tmp_path / "compared" / "results.csv").read_text().splitlines()) == 3
     assert main([*arguments, "--scheduler", address, "--n-jobs", "2", "--out", str(tmp_path / "c")]) == 2
     assert "--n-jobs is the cluster's own matter" in capsys.readouterr().err

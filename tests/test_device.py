@@ -49,7 +49,7 @@ def test_transform_goes_on_with_half_the_batch(clips, monkeypatch):
 
 
 def test_the_classifier_goes_on_with_half_the_batch(monkeypatch):
-    X = np.random.default_rng(0).normal(0, 0.1, (24, 40_000))
+    X = np.random.default_rng(0).normal(0, 0.1, (24, 26_000))
     classifier = LeafClassifier(LeafTransformer(**TINY)).fit(X, np.arange(24) % 2)
     expected = classifier.predict_proba(X)
     sizes = []

@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pytest
 import sklearn
+import torch
 from helpers import ROOT
 from models.make import RATE, clips, labels
 from safetensors.numpy import load_file, save_file
@@ -304,6 +305,16 @@ def test_skops_loads_with_only_our_classes_trusted(leaf, kind):
     assert untrusted and all(name.startswith("leaf_sklearn.") for name in untrusted)
     again = io.loads(content, trusted=untrusted)
     assert joblib.hash(again) == joblib.hash(model)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_model_set_to_cuda_loads_where_there_is_none(leaf, tmp_path):
+    clone_of = pickle.loads(pickle.dumps(leaf)).set_params(device="cuda")
+    clone_of.save(tmp_path / "model")
+    again = load_model(tmp_path / "model")
+    with pytest.raises(ValueError, match="device='cuda', which is not available here"):
+        again.transform(clips())
+    np.testing.assert_array_equal(again.set_params(device="cpu").transform(clips()), leaf.transform(clips()))
 
 
 @pytest.mark.gpu

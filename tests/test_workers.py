@@ -93,6 +93,7 @@ def threads_here():
     return torch.get_num_threads()
 
 
+@pytest.mark.slow
 def test_plain_joblib_does_not_oversubscribe_the_cores():
     """What GridSearchCV(n_jobs=2) does: threads x workers stay within the cores."""
     threads = Parallel(n_jobs=2)(delayed(threads_here)() for _ in range(4))
@@ -113,6 +114,7 @@ def memory_of_reading(X):
     return own_memory() - before, type(X).__name__
 
 
+@pytest.mark.slow
 def test_workers_map_the_data_and_do_not_copy_it():
     X = np.random.default_rng(0).normal(0, 0.1, (100, 160_000)).astype(np.float32)
     grown = Parallel(n_jobs=2)(delayed(memory_of_reading)(X) for _ in range(2))
@@ -120,13 +122,14 @@ def test_workers_map_the_data_and_do_not_copy_it():
     assert max(size for size, _ in grown) < X.nbytes / 10
 
 
-def test_a_grid_by_loky_is_the_serial_one(files):
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
+def test_a_grid_by_workers_is_the_serial_one(files, backend):
     y = np.arange(60) % 2
     leaf = LeafTransformer(sample_rate=RATE, n_filters=4, max_steps=2, compression_search=False, random_state=0)
     pipeline = make_pipeline(leaf, LogisticRegression())
     grid = {"leaftransformer__n_filters": [3, 4]}
     serial = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
-    with parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
+    with parallel_config(backend=backend, n_jobs=2, **({"inner_max_num_threads": 1} if backend == "loky" else {})):
         parallel = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
     for name in ("split0_test_score", "split1_test_score"):
         assert parallel.cv_results_[name].tolist() == serial.cv_results_[name].tolist()

@@ -40,8 +40,9 @@ def expand_files(arguments: Sequence[str]) -> list[str]:
 
 
 def is_folder(path: str) -> bool:
-    """Tell a folder, there or to be made, from a table: its name has no ending, or one of a separator."""
-    return os.path.isdir(path) or path.endswith(("/", os.sep)) or not Path(path).suffix
+    """Tell a folder, there or to be made, from a table: its name has no ending but a number or a separator."""
+    ending = Path(path).suffix[1:]
+    return os.path.isdir(path) or path.endswith(("/", os.sep)) or not ending or ending.isdigit()
 
 
 def check_table_place(path: str | os.PathLike[str]) -> Path:

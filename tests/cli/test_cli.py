@@ -12,6 +12,7 @@ from pyarrow import parquet
 import leaf_sklearn
 from leaf_sklearn.cli import _commands as commands
 from leaf_sklearn.cli import main
+from leaf_sklearn.cli._feature_files import is_folder
 from leaf_sklearn.compare import _compare as compare_module
 from leaf_sklearn.datasets import make_audio_classification
 
@@ -175,6 +176,12 @@ def test_transform_a_corpus(recordings, tmp_path, capsys):
     refused = [*arguments[:3], "--out", table, "--segment", "1", "--n-jobs", "2"]
     assert_refused(capsys, refused, "--segment, --n-jobs: for a corpus")
     assert_refused(capsys, [*arguments, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler needs --backend dask")
+
+
+def test_which_names_are_folders(tmp_path):
+    (tmp_path / "there.csv").mkdir()
+    folders = ["out", "out/v1.2", "a.b/", str(tmp_path / "there.csv")]
+    assert [is_folder(name) for name in [*folders, "x.csv", "x.txt", "x.h5"]] == [True] * 4 + [False] * 3
 
 
 def test_ctrl_c_in_a_corpus(recordings, tmp_path, capsys, monkeypatch):

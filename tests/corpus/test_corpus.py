@@ -24,6 +24,7 @@ from leaf_sklearn.corpus import CorpusResult, _corpus, transform_corpus
 from leaf_sklearn.corpus._listing import Listing
 
 RATE = 4_000
+N_JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]  # processes take seconds to start
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_lists_tables_folders_and_files(archive, mel, tmp_path):
     listing.unlink()
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", N_JOBS)
 def test_pipelines_and_resampled_arrays(archive, tmp_path, n_jobs):
     """Decoded clips are at the frontend's rate, also where its arrays are at another."""
     files = files_of(archive)
@@ -120,7 +121,7 @@ def with_bad(archive, tmp_path):
 
 
 @pytest.mark.parametrize("segment_s", [None, 0.05])
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", N_JOBS)
 def test_bad_files_are_skipped_and_listed(with_bad, archive, mel, tmp_path, monkeypatch, segment_s, n_jobs):
     monkeypatch.setattr(_corpus, "FILES_A_JOB", 4)
     out = tmp_path / "out"
@@ -138,7 +139,7 @@ def test_bad_files_are_skipped_and_listed(with_bad, archive, mel, tmp_path, monk
     assert len((out / "errors.csv").read_text().splitlines()) == 4
 
 
-@pytest.mark.parametrize("n_jobs", [1, 2])
+@pytest.mark.parametrize("n_jobs", N_JOBS)
 def test_the_first_bad_file_stops_and_what_came_before_is_kept(with_bad, mel, tmp_path, monkeypatch, n_jobs):
     monkeypatch.setattr(_corpus, "FILES_A_JOB", 4)
     with pytest.raises(AudioFileError, match=r"broken\.wav"):

@@ -1,0 +1,55 @@
+"""Peak memory of `leaf-sklearn transform` by number and length of files: `python benchmarks/corpus_memory.py`."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from leaf_sklearn import LeafTransformer
+
+RUN = """
+import resource, sys
+from leaf_sklearn.cli import main
+status = main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+sys.exit(status)
+"""
+
+
+def peak(*arguments):
+    """Peak resident memory of the command in MiB."""
+    command = [sys.executable, "-c", RUN, "transform", *map(str, arguments)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return int(done.stdout.splitlines()[-1])
+
+
+def write_hours(path, hours, rate):
+    minute = np.random.default_rng(0).normal(0, 0.1, 60 * rate).astype(np.float32)
+    with soundfile.SoundFile(path, "w", rate, 1) as file:
+        for _ in range(round(60 * hours)):
+            file.write(minute)
+
+
+def main():
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        LeafTransformer(n_filters=40).fit([np.zeros(16_000)]).save(folder / "leaf.safetensors")
+        soundfile.write(folder / "second.wav", np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+        print("| corpus | windows | peak memory, MiB |\n|---|---|---|")
+        for n_files in (10, 10_000, 30_000):
+            (folder / "list.txt").write_text("second.wav\n" * n_files)
+            found = peak(folder / "leaf.safetensors", folder / "list.txt", "--out", folder / f"out{n_files}")
+            print(f"| {n_files:,} files of 1 s, 16 kHz | none | {found} |", flush=True)
+        for hours in (0.25, 1):
+            write_hours(folder / "long.wav", hours, 48_000)
+            windows = ("--segment", "1.0", "--hop", "0.5")
+            place = folder / f"hours{hours}"
+            found = peak(folder / "leaf.safetensors", folder / "long.wav", "--out", place, *windows)
+            print(f"| 1 file of {hours:g} h, 48 kHz | 1 s every 0.5 s | {found} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
