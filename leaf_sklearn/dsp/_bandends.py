@@ -5,49 +5,84 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ._bandplan import BandPlan
 from ._bandweights import PreparedBands, node_weights
+from .framing import frame_count, left_padding
 
 
 @dataclass(frozen=True)
 class Ends:
     """Where the clips of a batch end, in cells of the node grid (frame t spans cells t ... t + frame_cells - 1).
 
+    b is the number of clips, or 1 where all are alike.
+
     Attributes
     ----------
-    masked : Tensor of shape (2 b, F, end_frames, end_samples)
-        Pooling windows of the first and last frames, zero inside the clip; first frames in even rows. b is the number
-        of clips, or 1 where all are alike.
+    left : int or Tensor of shape (B,)
+        Padding before the first sample; int where it is the same for all clips.
+    frames : Tensor of shape (b,)
     cells : Tensor of shape (b, 2, end_cells)
-        Cells about these samples, within their clip.
+        Cells about the first and the last frames, within their clip.
+    weights : list of Tensor, (b, 2, F_g, end_frames, 2 end_cells rate)
+        For each group, what the nodes in these cells give to the first and last frames from outside the clip.
     """
 
-    masked: Tensor
+    left: int | Tensor
+    frames: Tensor
     cells: Tensor
+    weights: list[Tensor]
 
 
-def find_ends(bands: PreparedBands, lengths: Tensor, frames: Tensor, left: Tensor) -> Ends:
-    """Mask windows outside clips of these lengths, frame counts and left paddings, (b,) each."""
+def find_ends(bands: PreparedBands, lengths: Tensor) -> Ends:
+    """Weigh what lies outside clips of these lengths: (b,)."""
     plan, device = bands.plan, lengths.device
+    frames = frame_count(lengths, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
+    left = left_padding(lengths, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
     right = (frames - 1) * plan.hop + plan.kernel_size - lengths - left
-    sample = torch.arange(plan.end_samples, device=device)
-    outside = torch.stack((sample < left[:, None], sample >= plan.end_samples - right[:, None]), 1)
-    masked = torch.where(outside[:, :, None, None], bands.end_windows, 0)
     starts = torch.stack((torch.zeros_like(frames), frames - 1 + plan.frame_cells - plan.end_cells), 1)
-    return Ends(masked.flatten(0, 1), starts[:, :, None] + torch.arange(plan.end_cells, device=device))
+    cells = starts[:, :, None] + torch.arange(plan.end_cells, device=device)
+    if device.type != "cpu":  # to look at the paddings would stop the device
+        return Ends(left, frames, cells, _weigh(bands, left, right))
+    # A hop has few paddings, and most batches one.
+    pairs, which = torch.unique(torch.stack((left, right), 1), dim=0, return_inverse=True)
+    each = [_weights_of(bands, *pair) for pair in pairs.tolist()]
+    if len(each) == 1:
+        return Ends(int(left[0]), frames, cells, each[0])
+    return Ends(left, frames, cells, [torch.cat(weights)[which] for weights in zip(*each, strict=True)])
 
 
-def outside_energies(ends: Ends, nodes: list[Tensor], plan: BandPlan) -> Tensor:
+def _weights_of(bands: PreparedBands, left: int, right: int) -> list[Tensor]:
+    """Weights for one pair of paddings, kept from call to call where there are no gradients."""
+    found = bands.end_weights.get((left, right))
+    if found is None:
+        found = _weigh(bands, torch.tensor([left]), torch.tensor([right]))
+        if not found[0].requires_grad:
+            bands.end_weights[left, right] = found
+    return found
+
+
+def _weigh(bands: PreparedBands, left: Tensor, right: Tensor) -> list[Tensor]:
+    """Pooling windows where they reach outside clips of these paddings (b,), as weights of nodes."""
+    plan = bands.plan
+    sample = torch.arange(plan.end_samples, device=left.device)
+    outside = torch.stack((sample < left[:, None], sample >= plan.end_samples - right[:, None]), 1)
+    masked = torch.where(outside[:, :, None, None], bands.end_windows, 0).flatten(0, 1)
+    weights = []
+    for members, group in zip(plan.members, plan.groups, strict=True):
+        rows = masked[:, members].flatten(1, 2)
+        by_node = node_weights(rows, group.rate, plan.hop, n_cells=plan.end_cells, first=plan.offset)
+        weights.append(by_node.view(len(left), 2, len(group.filters), plan.end_frames, -1))
+    return weights
+
+
+def outside_energies(ends: Ends, nodes: list[Tensor]) -> Tensor:
     """Energies that windows find outside their clip, from the nodes of the cells about the ends.
 
     A list of (F_g, B, 2, end_cells, 2 rate), one entry a group -> (B, 2, F, end_frames).
     """
-    energies = []
-    for members, group, values in zip(plan.members, plan.groups, nodes, strict=True):
-        masked = ends.masked[:, members].flatten(1, 2)
-        weights = node_weights(masked, group.rate, plan.hop, n_cells=plan.end_cells, first=plan.offset)
-        weights = weights.view(-1, 2, len(group.filters), plan.end_frames, weights.shape[-1])
-        energies.append((weights * values.flatten(3).permute(1, 2, 0, 3)[:, :, :, None]).sum(-1))
+    energies = [
+        (weights * values.flatten(3).permute(1, 2, 0, 3)[:, :, :, None]).sum(-1)
+        for weights, values in zip(ends.weights, nodes, strict=True)
+    ]
     return torch.cat(energies, 2)
 
 

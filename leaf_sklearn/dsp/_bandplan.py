@@ -17,15 +17,16 @@ BAND_END = 1e-6
 
 # Largest error of the pooled energy, relative to the filter's own peak, that sampling the squared envelope at the nodes
 # may cause. Energies are then within 1e-5 of the loudest filter of their frame and its neighbours.
-ALIASING = 1e-7
+ALIASING = 4e-7
 
-# Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it. PCEN at a small
-# delta amplifies a channel that hears nothing but side lobes of a loud sound elsewhere: at 1.2e-4 features of real
-# recordings move by 5e-3, at 6e-5 by at most 2e-3.
+# Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it, where these begin
+# 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
+# farther away. PCEN at a small delta amplifies a channel that hears nothing but side lobes of a loud sound elsewhere:
+# features of real recordings move by up to 2e-3, at twice this value by up to 5e-3.
 SIDE_LOBE = 6e-5
 
-# Nodes of a block that a group may hold, over its filters, so that 32 blocks of them (4 MB) stay in a shared cache.
-GROUP_NODES = 16384
+# Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (3 MB) stay in a shared cache.
+GROUP_NODES = 6144
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def plan_bands(center: ArrayLike, sigma: ArrayLike, width: ArrayLike, *, kernel_
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
     fits = np.exp(-0.5 * (nyquist * sigma[:, None]) ** 2) <= BAND_END
     fits &= _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
-    fits &= _side_lobe(nyquist, sigma[:, None], kernel_size) <= SIDE_LOBE
+    fits &= _side_lobe(nyquist, sigma[:, None], kernel_size) <= SIDE_LOBE * nyquist
     fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
     fits[:, -1] = True  # at one node a sample nothing is left out
     chosen = rates[fits.argmax(1)]

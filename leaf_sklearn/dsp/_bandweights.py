@@ -1,7 +1,7 @@
 """What the fast path multiplies by: frequency responses of the filters, and pooling weights at the nodes."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
@@ -30,7 +30,7 @@ class PreparedBands:
     Attributes
     ----------
     plan : BandPlan
-    responses : list of Tensor, (F_g, 2 M) for odd kernels, complex (F_g, M) for even ones
+    responses : list of Tensor, (F_g, 1, 2 M) for odd kernels, complex (F_g, 1, M) for even ones
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
         Pooling weights of the nodes about a frame, last cell first.
@@ -38,6 +38,8 @@ class PreparedBands:
         Pooling windows of the first and last frames, over the samples about the end of a clip.
     places : Tensor of shape (F,)
         Where each filter stands in the order of the plan.
+    end_weights : dict
+        What the ends of clips need, by left and right padding: kept from call to call where there are no gradients.
     """
 
     plan: BandPlan
@@ -45,6 +47,7 @@ class PreparedBands:
     weights: list[Tensor]
     end_windows: Tensor
     places: Tensor
+    end_weights: dict[tuple[int, int], list[Tensor]] = field(default_factory=dict)
 
 
 def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, *, dtype: torch.dtype) -> PreparedBands:
@@ -58,7 +61,7 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
         starts = torch.tensor(group.starts, device=center.device)
         bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
         band = torch.gather(response[members], 1, bins % plan.block)
-        responses.append(band if band.is_complex() else band.repeat_interleave(2, 1))
+        responses.append((band if band.is_complex() else band.repeat_interleave(2, 1))[:, None])
         pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
         weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
     return PreparedBands(plan, responses, weights, _end_windows(windows, plan), order.argsort())
@@ -75,7 +78,7 @@ def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> Prepare
     weights = node_weights(windows[None], plan.hop, plan.hop, n_cells=plan.frame_cells, first=plan.offset)[0]
     weights = weights.unflatten(1, (plan.frame_cells, -1)).flip(1)
     places = order.argsort()
-    responses = [response[members] for members in plan.members]
+    responses = [response[members, None] for members in plan.members]
     pooling = [weights[members] for members in plan.members]
     return PreparedBands(plan, responses, pooling, _end_windows(windows, plan), places)
 

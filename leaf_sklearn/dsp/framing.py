@@ -61,10 +61,12 @@ def place_clips(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, *
         Range of positions to return.
     """
     n_times = waveforms.shape[1]
-    if lengths is None and isinstance(left, int):
+    if isinstance(left, int):
+        if lengths is not None:
+            outside = torch.arange(n_times, device=waveforms.device) >= lengths[:, None]
+            waveforms = waveforms.masked_fill(outside, 0.0)
         return F.pad(waveforms, (left - start, stop - left - n_times))
-    shift = left[:, None] if isinstance(left, Tensor) else left
-    samples = torch.arange(start, stop, device=waveforms.device)[None] - shift
+    samples = torch.arange(start, stop, device=waveforms.device)[None] - left[:, None]
     inside = (samples >= 0) & (samples < (n_times if lengths is None else lengths[:, None]))
     taken = waveforms.gather(1, samples.clamp(0, n_times - 1).expand(len(waveforms), -1))
     return torch.where(inside, taken, taken.new_zeros(()))
