@@ -41,7 +41,7 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
 
 
 def _envelope(spectrum: Tensor, group: BandGroup, response: Tensor, first: int) -> Tensor:
-    """Outputs of a group's filters at its nodes, real and imaginary parts side by side: (n, C) -> (F_g, n, 2 M)."""
+    """Filter blocks by a group, real and imaginary parts of its nodes side by side: (n, C) -> (F_g, n, 2 M)."""
     # Real responses multiply real and imaginary parts alike.
     values, per_bin = (spectrum, 1) if response.is_complex() else (torch.view_as_real(spectrum).flatten(1), 2)
     starts = torch.tensor(group.starts, device=spectrum.device) + first

@@ -22,8 +22,8 @@ ALIASING = 4e-7
 # Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it, where these begin
 # 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
 # farther away. PCEN at a small delta amplifies a channel that hears nothing but side lobes of a loud sound elsewhere:
-# features of real recordings move by up to 2e-3, at twice this value by up to 5e-3.
-SIDE_LOBE = 6e-5
+# features of real recordings move by up to 1e-3, at twice this value by up to 5e-3.
+SIDE_LOBE = 4.5e-5
 
 # Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (3 MB) stay in a shared cache.
 GROUP_NODES = 6144

@@ -89,12 +89,14 @@ def correlate(waveforms: Tensor, kernels: Tensor) -> Tensor:
 def weighted_windows(energies: Tensor, taps: Tensor, *, hop: int) -> Tensor:
     """Weighted sums over windows, each channel with its own taps: (B, F, L) and (F, K) -> (B, F, (L - K) // hop + 1).
 
-    A lone channel takes another code path in torch, which rounds differently; it is computed twice.
+    A lone channel or frame takes another code path in torch, which rounds differently; neither is computed alone.
     """
-    n_filters = len(taps)
+    n_filters, n_frames = len(taps), (energies.shape[-1] - taps.shape[-1]) // hop + 1
+    if n_frames == 1:
+        energies = F.pad(energies, (0, hop))
     channels = max(n_filters, 2)
     energies, taps = energies.expand(-1, channels, -1), taps.expand(channels, -1)
-    return F.conv1d(energies, taps[:, None], stride=hop, groups=channels)[:, :n_filters]
+    return F.conv1d(energies, taps[:, None], stride=hop, groups=channels)[:, :n_filters, :n_frames]
 
 
 def multiply_rows(rows: Tensor, matrix: Tensor) -> Tensor:

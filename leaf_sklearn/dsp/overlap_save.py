@@ -26,6 +26,12 @@ def block_step(kernel_size: int, *, multiple_of: int = 1) -> int:
     return (length - kernel_size + 1) // multiple_of * multiple_of
 
 
+def kernel_spectra(kernels: Tensor, *, step: int) -> Tensor:
+    """Spectra that correlate with kernels in blocks of ``step`` outputs: (C, K) -> (C, J) complex."""
+    length = 2 ** math.ceil(math.log2(step + kernels.shape[1] - 1))
+    return torch.fft.rfft(kernels, n=length).conj()
+
+
 def fft_correlate(waveforms: Tensor, kernels: Tensor, *, step: int | None = None) -> Tensor:
     """Cross-correlation at stride 1 without padding: (B, N) and (C, K) -> (B, C, N - K + 1).
 
@@ -41,17 +47,25 @@ def fft_correlate(waveforms: Tensor, kernels: Tensor, *, step: int | None = None
     step : int, optional
         Outputs of one block, from :func:`block_step`, which is also the default.
     """
-    n_times, kernel_size = waveforms.shape[1], kernels.shape[1]
-    step = block_step(kernel_size) if step is None else step
-    length = 2 ** math.ceil(math.log2(step + kernel_size - 1))
-    n_out = n_times - kernel_size + 1
-    # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
-    n_blocks = max(-(-n_out // step), 2)
-    padded = functional.pad(waveforms, (0, max((n_blocks - 1) * step + length - n_times, 0)))
-    spectra = torch.fft.rfft(padded.unfold(1, length, step)[:, :n_blocks])
-    responses = torch.fft.rfft(kernels, n=length).conj()
-    filtered = torch.fft.irfft(spectra[:, None] * responses[:, None], n=length)
+    step = block_step(kernels.shape[1]) if step is None else step
+    n_out = waveforms.shape[1] - kernels.shape[1] + 1
+    return correlate_blocks(waveforms, kernel_spectra(kernels, step=step), step=step, n_out=n_out)
+
+
+def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: int) -> Tensor:
+    """Correlate with kernels given by :func:`kernel_spectra`: (B, N), (C, J) -> (B, C, n_out)."""
+    length = block_length(spectra)
+    # Two FFTs at least: a single one is threaded, and thus rounded, in another way.
+    n_blocks = max(-(-n_out // step), 2 if len(waveforms) == 1 else 1)
+    padded = functional.pad(waveforms, (0, max((n_blocks - 1) * step + length - waveforms.shape[1], 0)))
+    blocks = torch.fft.rfft(padded.unfold(1, length, step)[:, :n_blocks])
+    filtered = torch.fft.irfft(blocks[:, None] * spectra[:, None], n=length)
     return filtered[..., :step].flatten(2)[..., :n_out]
+
+
+def block_length(spectra: Tensor) -> int:
+    """Count the samples that a block sees."""
+    return 2 * (spectra.shape[1] - 1)
 
 
 def _fft_length(kernel_size: int) -> int:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..dsp.framing import place_clips
+from ..dsp.precision import full_precision
 from .compression import Compression
 from .filterbank import Filterbank
 from .normalization import InstanceNorm, PreEmphasis
@@ -67,7 +68,7 @@ class Frontend(nn.Module):
         self.register_buffer("energy_scaled", torch.tensor(False))
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Features of clips: (B, N) and (B,) -> (B, F, T).
+        """Features of clips, in full precision also under autocast: (B, N) and (B,) -> (B, F, T).
 
         Parameters
         ----------
@@ -81,7 +82,9 @@ class Frontend(nn.Module):
         Tensor of shape (B, F, T)
             T = ``n_frames(N)``. Frames beyond a clip's own ``n_frames`` are finite and without meaning.
         """
-        return self.compress(self.energies(waveforms, lengths), None if lengths is None else self.n_frames(lengths))
+        with full_precision(waveforms.device):
+            energies = self.energies(waveforms, lengths)
+            return self.compress(energies, None if lengths is None else self.n_frames(lengths))
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Pooled energies before floor, scale and compression: (B, N) and (B,) -> (B, F, T)."""

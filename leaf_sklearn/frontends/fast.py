@@ -1,4 +1,4 @@
-"""The fast form of Gabor filters under a Gaussian lowpass: its constants, and the clips that are too short for it."""
+"""Fast forms: band-limited transforms for Gabor filters under a Gaussian lowpass, overlap-save for any kernels."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -7,10 +7,24 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dsp.bandlimited import PreparedBands, bandlimited_energies, plan_bands, pooled_energies, prepare_bands
+from ..dsp.bandlimited import (
+    PreparedBands,
+    bandlimited_energies,
+    plan_bands,
+    plan_kernels,
+    pooled_energies,
+    prepare_bands,
+    prepare_kernels,
+)
+from ..dsp.framing import place_clips
+from ..dsp.overlap_save import block_length, block_step, correlate_blocks, kernel_spectra
+from .pooling import Pooling
 
 # Below this many windows the convolution costs less than the two blocks that the fast form takes at least.
 SHORT_WINDOWS = 2
+
+# Numbers in the arrays of overlap-save (4 MB).
+CACHED_NUMBERS = 2**20
 
 Energies = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -56,6 +70,87 @@ def _prepared(values: bytes, kernel_size: int, hop: int, dtype: torch.dtype, dev
     with torch.inference_mode(False), torch.no_grad():
         center, sigma, width = torch.tensor(rows, device=device)
         return prepare_bands(center, sigma, width, plan, dtype=dtype)
+
+
+def free_energies(waveforms: Tensor, lengths: Tensor | None, taps: Tensor, windows: Tensor, pooling: Pooling) -> Tensor:
+    """Energies of any complex kernels by transforms of blocks: (B, N) and (B,) -> (B, F, T).
+
+    Parameters
+    ----------
+    waveforms, lengths
+        As for a frontend.
+    taps : Tensor of shape (2, F, K)
+        Real and imaginary parts of the kernels.
+    windows : Tensor of shape (F, K)
+        Pooling weights, rows may be one row expanded.
+    pooling : Pooling
+        Its geometry is used.
+    """
+    plan = plan_kernels(taps.shape[1], kernel_size=taps.shape[2], hop=pooling.hop, padding=pooling.padding)
+    return pooled_energies(waveforms, lengths, prepare_kernels(torch.complex(*taps), windows, plan))
+
+
+def overlap_save_energies(
+    waveforms: Tensor,
+    lengths: Tensor | None,
+    kernels: Tensor,
+    activation: Callable[[Tensor], Tensor],
+    pooling: Pooling,
+) -> Tensor:
+    """Filter at every sample by FFTs of fixed blocks, activate and pool: (B, N) and (B,) -> (B, F, T).
+
+    Blocks count from the first frame's first sample, so that a clip's energies do not depend on its batch. Some are
+    worked on at a time, small enough for a cache.
+
+    Parameters
+    ----------
+    waveforms, lengths
+        As for a frontend.
+    kernels : Tensor of shape (C, K)
+        Impulse responses.
+    activation : callable
+        (B, C, L) -> (B, F, L), sample by sample.
+    pooling : Pooling
+        From samples to frames.
+    """
+    n_times, kernel_size = waveforms.shape[1], kernels.shape[1]
+    n_positions = (pooling.n_frames(n_times) - 1) * pooling.hop + pooling.kernel_size
+    step = block_step(kernel_size, multiple_of=pooling.hop)
+    spectra = kernel_spectra(kernels, step=step)
+    before, stride = (kernel_size - 1) // 2, 2 * step
+    at_once = max(CACHED_NUMBERS // (len(kernels) * stride), 1)
+    rows = []
+    for first in range(0, len(waveforms), at_once):
+        clips = waveforms[first : first + at_once]
+        counts = None if lengths is None else lengths[first : first + at_once]
+        left = pooling.left_padding(n_times if counts is None else counts)
+        frames: list[Tensor] = []
+        tail: Tensor | None = None
+        for start in range(0, n_positions, stride):
+            stop = min(start + stride, n_positions)
+            # All that the blocks see, or what follows a clip's frames would show in the rounding.
+            end = start - before + (-(-(stop - start) // step) - 1) * step + block_length(spectra)
+            placed = place_clips(clips, counts, left, start=start - before, stop=end)
+            energies = activation(correlate_blocks(placed, spectra, step=step, n_out=stop - start))
+            energies = _fill_outside_(energies, start, left, n_times if counts is None else counts, pooling.fill)
+            energies = energies if tail is None else torch.cat([tail, energies], dim=-1)
+            n_frames = max((energies.shape[-1] - pooling.kernel_size) // pooling.hop + 1, 0)
+            if n_frames:
+                frames.append(pooling(energies))
+            tail = energies[..., n_frames * pooling.hop :]
+        rows.append(torch.cat(frames, dim=-1))
+    return torch.cat(rows)
+
+
+def _fill_outside_(energies: Tensor, start: int, left: int | Tensor, lengths: int | Tensor, fill: float) -> Tensor:
+    """Replace what lies outside the clips, from position ``start`` on, in place: (B, F, L) -> (B, F, L)."""
+    if isinstance(left, Tensor) and isinstance(lengths, Tensor):
+        position = torch.arange(start, start + energies.shape[-1], device=energies.device) - left[:, None]
+        return energies.masked_fill_(((position < 0) | (position >= lengths[:, None]))[:, None], fill)
+    first, stop = int(left) - start, int(left) + int(lengths) - start
+    energies[..., : max(first, 0)] = fill
+    energies[..., max(stop, 0) :] = fill
+    return energies
 
 
 def by_length(waveforms: Tensor, lengths: Tensor | None, *, shortest: int, short: Energies, long: Energies) -> Tensor:

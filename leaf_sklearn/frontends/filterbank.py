@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ..dsp.bands import Bands, FilterRange, matrix_bands, random_bands, row_bands, scale_bands, scale_matrix
 from ..dsp.framing import correlate, place_clips
 from ..dsp.scales import Floats
+from .fast import SHORT_WINDOWS, by_length, free_energies, overlap_save_energies
 from .parameters import ReferenceArrays
-from .pooling import Pooling
+from .pooling import Pooling, WeightedPooling
 
 CHUNK_NUMBERS = 2**22
 
@@ -55,16 +56,17 @@ class Filterbank(nn.Module):
 
     energy_floor: float | None = 1e-5
     equal_lengths = False
+    squares = True  # whether the activation is the squared modulus
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__()
         self.sample_rate, self.n_filters = settings.span.sample_rate, settings.span.n_filters
-        self.kernel_size = settings.window
+        self.kernel_size, self.fast = settings.window, settings.fast
 
     @classmethod
     def has_fast_form(cls, pooling: type[Pooling]) -> bool:
         """Whether energies under this pooling have a faster form than convolution."""
-        return False
+        return True
 
     def kernels(self) -> Tensor:
         """Impulse responses, (C, kernel_size)."""
@@ -91,7 +93,26 @@ class Filterbank(nn.Module):
         raise NotImplementedError
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
-        """Filter at every sample, activate and pool: (B, N) and (B,) -> (B, F, T).
+        """Filter at every sample, activate and pool: (B, N) and (B,) -> (B, F, T)."""
+        if not self.fast:
+            return self.convolved_energies(waveforms, lengths, pooling)
+        return by_length(
+            waveforms,
+            lengths,
+            shortest=SHORT_WINDOWS * self.kernel_size,
+            short=lambda clips, counts: self.convolved_energies(clips, counts, pooling),
+            long=lambda clips, counts: self.fast_energies(clips, counts, pooling),
+        )
+
+    def fast_energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
+        """Energies of clips of at least two windows, by the fastest form there is for these filters."""
+        if self.squares and isinstance(pooling, WeightedPooling):
+            taps = self.kernels().unflatten(0, (2, -1))
+            return free_energies(waveforms, lengths, taps, pooling.windows(), pooling)
+        return overlap_save_energies(waveforms, lengths, self.kernels(), self.activation, pooling)
+
+    def convolved_energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
+        """Energies by convolution.
 
         Positions count from the first frame's first sample, so that frame t always covers [t hop, t hop + window) and a
         clip starts at its own left padding. Long clips are worked on in chunks of frames.

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..dsp.bands import Bands, distinct
 from ..dsp.kernels import gabor_kernels, sigma_limits
 from ..dsp.scales import Floats
-from .fast import SHORT_WINDOWS, by_length, gabor_energies
+from .fast import gabor_energies
 from .filterbank import BankSettings, Filterbank
 from .parameters import ReferenceArrays, assign
 from .pooling import GaussianPooling, Pooling
@@ -50,21 +50,14 @@ class GaborBank(Filterbank):
     ----------
     raw_center, raw_sigma : Parameter of shape (F,)
         Centre in radians per sample and sigma in samples as the optimiser sees them, possibly out of range.
-    fast : bool
-        Whether energies under a Gaussian lowpass take the fast form, which is within 1e-5 of a frame's loudest filter.
     """
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__(settings)
         center, sigma, _ = gabor_start(settings)
-        self.sort_filters, self.fast = settings.sort_filters, settings.fast
+        self.sort_filters = settings.sort_filters
         self.raw_center = nn.Parameter(torch.as_tensor(center, dtype=torch.float32))
         self.raw_sigma = nn.Parameter(torch.as_tensor(sigma, dtype=torch.float32))
-
-    @classmethod
-    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
-        """Whether energies under this pooling have a faster form than convolution: the Gaussian lowpass."""
-        return issubclass(pooling, GaussianPooling)
 
     @property
     def center(self) -> Tensor:
@@ -96,21 +89,14 @@ class GaborBank(Filterbank):
         """Impulse responses, real parts above imaginary ones, (2F, kernel_size)."""
         return gabor_kernels(*self.ordered(), kernel_size=self.kernel_size)
 
-    def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
-        """Filter, take the squared modulus and pool: (B, N) and (B,) -> (B, F, T)."""
-        direct = super().energies
-        # The fast form reads the parameters' values, of which the meta device has none.
-        if not (self.fast and isinstance(pooling, GaussianPooling)) or waveforms.device.type == "meta":
-            return direct(waveforms, lengths, pooling)
-        center, sigma = self.ordered()
-        return by_length(
-            waveforms,
-            lengths,
-            shortest=SHORT_WINDOWS * self.kernel_size,
-            short=lambda clips, counts: direct(clips, counts, pooling),
-            long=lambda clips, counts: gabor_energies(
-                clips, counts, center, sigma, pooling.clipped_width, kernel_size=self.kernel_size, hop=pooling.hop
-            ),
+    def fast_energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
+        """Energies by band-limited transforms under a Gaussian lowpass, otherwise by overlap-save."""
+        # The band-limited form reads the parameters' values, of which the meta device has none.
+        if not isinstance(pooling, GaussianPooling) or waveforms.device.type == "meta":
+            return super().fast_energies(waveforms, lengths, pooling)
+        width = pooling.clipped_width
+        return gabor_energies(
+            waveforms, lengths, *self.ordered(), width, kernel_size=self.kernel_size, hop=pooling.hop
         )
 
     def center_frequencies(self) -> Floats:

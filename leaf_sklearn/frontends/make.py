@@ -67,9 +67,10 @@ def make_frontend(
     compression : {"auto", "pcen", "log", "root", None}
         "auto" takes the preset's own, None leaves energies as they are.
     algorithm : {"auto", "direct", "fast"}
-        "direct" convolves; "fast" keeps each filter's band alone and is within 1e-5 of a frame's loudest filter, for
-        Gabor filters under the Gaussian lowpass; "auto" is "fast" where that is possible. Clips shorter than two
-        windows are convolved in any case.
+        "direct" convolves; "fast" transforms blocks. Gabor filters under the Gaussian lowpass keep each filter's band
+        alone and are within 1e-5 of a frame's loudest filter, other kernels keep everything and differ by rounding.
+        "auto" is "fast" where there is one (not for "mel", "mel-pcen" and "wavegram"). Clips shorter than two windows
+        are convolved in any case.
     n_fft : int, optional
         Size of the Fourier transform behind mel filters and the Gabor start. None takes 512, or the next power of two
         at which no two filters are alike and none is empty; 512 restores the reference's filters everywhere.

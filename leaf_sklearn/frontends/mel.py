@@ -50,6 +50,11 @@ class MelBank(Filterbank):
     matrix: Tensor
     taper: Tensor
 
+    @classmethod
+    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
+        """Whether energies under this pooling have a faster form than this one: no."""
+        return False
+
     def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
         """Mel energies of every frame: (B, N) and (B,) -> (B, F, T)."""
         n_frames, window, hop = pooling.n_frames(waveforms.shape[1]), pooling.kernel_size, pooling.hop

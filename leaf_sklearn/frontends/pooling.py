@@ -59,7 +59,19 @@ class StftFrames(Pooling):
     padding = "end"
 
 
-class GaussianPooling(Pooling):
+class WeightedPooling(Pooling):
+    """Weighted sums over windows; a subclass gives the weights."""
+
+    def windows(self) -> Tensor:
+        """Weights, one row a channel: (F, kernel_size)."""
+        raise NotImplementedError
+
+    def forward(self, energies: Tensor) -> Tensor:
+        """Weighted sums over every window: (B, F, L) -> (B, F, (L - kernel_size) // hop + 1)."""
+        return weighted_windows(energies, self.windows(), hop=self.hop)
+
+
+class GaussianPooling(WeightedPooling):
     """Gaussian lowpass with a learned width a channel (section 3.2 of the LEAF paper).
 
     Attributes
@@ -77,17 +89,16 @@ class GaussianPooling(Pooling):
         """Widths as they are used, (F,)."""
         return self.width.clamp(2.0 / self.kernel_size, 0.5)
 
-    def forward(self, energies: Tensor) -> Tensor:
-        """Weighted sums over every window: (B, F, L) -> (B, F, (L - kernel_size) // hop + 1)."""
-        taps = gaussian_lowpass(self.clipped_width, kernel_size=self.kernel_size)
-        return weighted_windows(energies, taps, hop=self.hop)
+    def windows(self) -> Tensor:
+        """Weights, one row a channel: (F, kernel_size)."""
+        return gaussian_lowpass(self.clipped_width, kernel_size=self.kernel_size)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``pooling_kernel`` (1, 1, F, 1)."""
         params.fill(self, "width", "pooling_kernel", lambda kernel: kernel.reshape(-1))
 
 
-class LowpassPooling(Pooling):
+class LowpassPooling(WeightedPooling):
     """One learned window shared by all channels, over frames that lie inside the clip (TD-fbanks).
 
     Attributes
@@ -102,9 +113,9 @@ class LowpassPooling(Pooling):
         super().__init__(n_filters, kernel_size, hop)
         self.taps = nn.Parameter(squared_hann_window(kernel_size).float())
 
-    def forward(self, energies: Tensor) -> Tensor:
-        """Weighted sums over every window: (B, F, L) -> (B, F, (L - kernel_size) // hop + 1)."""
-        return weighted_windows(energies, self.taps.expand(self.n_filters, -1), hop=self.hop)
+    def windows(self) -> Tensor:
+        """Weights, one row a channel: (F, kernel_size)."""
+        return self.taps.expand(self.n_filters, -1)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``pooling_kernel`` (1, K, 1, 1)."""

@@ -35,6 +35,7 @@ class SincBank(Filterbank):
     """
 
     window: Tensor
+    squares = False
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__(settings)

@@ -108,7 +108,58 @@ def test_constants_are_kept_between_calls_without_gradients_alone():
     assert frontend.filterbank.raw_sigma.grad.abs().max() > 0
 
 
-def test_other_poolings_and_the_meta_device_are_direct():
-    pooled = make_frontend("leaf", pooling="max")
-    assert not pooled.filterbank.fast
+def test_the_meta_device_takes_the_fast_form():
     assert make_frontend("leaf", algorithm="fast").to("meta")(torch.empty(2, 5000, device="meta")).shape == (2, 40, 32)
+
+
+OVERLAP_SAVE = [
+    {"name": "td-fbanks"},
+    {"name": "td-fbanks", "pooling": "max"},
+    {"name": "td-fbanks", "pooling": "gaussian", "sample_rate": 8000, "n_filters": 24},
+    {"name": "sincnet"},
+    {"name": "sincnet+"},
+    {"name": "sincnet", "window_ms": 5.0, "hop_ms": 2.5, "n_filters": 3},
+    {"name": "sincnet+", "sample_rate": 22050, "n_filters": 12},
+    {"name": "leaf", "pooling": "max", "n_filters": 12},
+    {"name": "leaf", "pooling": "lowpass", "hop_ms": 40.0, "n_filters": 9},
+]
+
+
+@pytest.mark.parametrize("options", OVERLAP_SAVE, ids=str)
+def test_blocks_of_any_kernel_are_the_convolution(options, monkeypatch):
+    monkeypatch.setattr(fast, "CACHED_NUMBERS", 2**16)  # several chunks of clips and of time
+    direct, quick = (make_frontend(**options, algorithm=algorithm) for algorithm in ("direct", "fast"))
+    quick.load_state_dict(direct.state_dict())
+    n_times = direct.sample_rate + 137
+    waveforms, lengths = noise(3, n_times), torch.tensor([n_times, n_times // 2, 10])
+    counts = direct.n_frames(lengths).tolist()
+    with torch.no_grad():
+        wanted, got = direct.energies(waveforms, lengths), quick.energies(waveforms, lengths)
+        for row, count in enumerate(counts):
+            error = (got - wanted)[row, :, :count].abs()
+            assert (error <= 3e-6 * wanted[row, :, :count].abs().max()).all()
+            alone = quick.energies(waveforms[row : row + 1, : lengths[row]])
+            torch.testing.assert_close(alone[0], got[row, :, :count], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", ["td-fbanks", "sincnet", "sincnet+"])
+def test_gradients_of_blocks_are_the_convolutions(name):
+    waveforms, found = noise(2, 4000), []
+    for algorithm in ("direct", "fast"):
+        frontend = make_frontend(name, n_filters=6, algorithm=algorithm).double()
+        energies = frontend.energies(waveforms.double())
+        (energies * noise(*energies.shape, seed=1)).sum().backward()
+        parameters = [*frontend.filterbank.parameters(), *frontend.pooling.parameters()]
+        found.append([parameter.grad for parameter in parameters])
+    for wanted, got in zip(*found, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-6, atol=1e-8 * float(wanted.abs().max()))
+
+
+@pytest.mark.parametrize("name", ["leaf", "td-fbanks", "sincnet", "mel"])
+def test_autocast_stays_outside(name):
+    frontend, waveforms = make_frontend(name, n_filters=8), noise(2, 3000)
+    with torch.no_grad():
+        expected = frontend(waveforms)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            features = frontend(waveforms)
+    torch.testing.assert_close(features, expected, rtol=0, atol=0)
