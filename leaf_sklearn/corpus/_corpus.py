@@ -4,7 +4,8 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from ._store import Store, locked
 
 PART_ROWS, PART_FILES, PART_SECONDS = 2**14, 2**12, 120.0
 """A part is written when it has so many rows or files, or after so long: what a kill can cost."""
+
+BYTES_A_JOB = 2**26
+"""Bytes of files after which a worker's job is full: an hour of 16 kHz PCM, whose rows come back together."""
 
 Progress = Callable[["Step"], None]
 
@@ -130,39 +134,43 @@ def transform_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         store = Store.open(folder, columns, settings)
-        n_before = store.n_done
-        bytes_before = sum(size_of(path) for path in listing.from_place(0, n_before))
-        bytes_done = bytes_before
-
-        def tell(bytes_done: int, n_done: int, n_bad: int) -> None:
-            if progress is not None:
-                progress(Step(n_done, measure.n_files, bytes_done, measure.n_bytes, n_before, bytes_before, n_bad))
-
-        tell(bytes_done, store.n_done, store.n_bad)
-        rest = listing.from_place(n_before)
-        waiting: list[FileRows] = []
-        n_rows, n_bad, since = 0, store.n_bad, time.monotonic()
+        n_bytes = sum(size_of(path) for path in listing.from_place(0, store.n_done))
+        first = Step(store.n_done, measure.n_files, n_bytes, measure.n_bytes, store.n_done, n_bytes, store.n_bad)
+        rest = listing.from_place(store.n_done)
         rows = _rows(model, rest, grid=grid, threads=threads, on_error=on_error, n_jobs=n_jobs)
-        try:
-            with closing(rows):
-                for file in rows:
-                    waiting.append(file)
-                    n_rows += len(file.starts)
-                    n_bad += file.error is not None
-                    bytes_done += size_of(file.path)
-                    is_late = time.monotonic() - since > PART_SECONDS
-                    if n_rows >= PART_ROWS or len(waiting) >= PART_FILES or is_late:
-                        store.add(waiting)
-                        waiting, n_rows, since = [], 0, time.monotonic()
-                    tell(bytes_done, store.n_done + len(waiting), n_bad)
-        finally:
-            if waiting:
-                store.add(waiting)
+        with closing(rows), closing(_write(rows, store, first)) as steps:
+            for step in chain([first], steps):
+                if progress is not None:
+                    progress(step)
         if store.n_done != measure.n_files:
             raise ValueError(
                 f"{store.n_done} of {measure.n_files} files were found again: the corpus changed meanwhile."
             )
         return CorpusResult(store.n_done, store.n_rows, store.n_bad)
+
+
+def _write(rows: Iterable[FileRows], store: Store, step: Step) -> Generator[Step]:
+    """Put rows into parts, and yield a step a file; what has come is written, whatever ends the work."""
+    waiting: list[FileRows] = []
+    n_rows, since = 0, time.monotonic()
+    try:
+        for file in rows:
+            waiting.append(file)
+            n_rows += len(file.starts)
+            is_late = time.monotonic() - since > PART_SECONDS
+            if n_rows >= PART_ROWS or len(waiting) >= PART_FILES or is_late:
+                store.add(waiting)
+                waiting, n_rows, since = [], 0, time.monotonic()
+            step = replace(
+                step,
+                n_done=step.n_done + 1,
+                bytes_done=step.bytes_done + size_of(file.path),
+                n_bad=step.n_bad + (file.error is not None),
+            )
+            yield step
+    finally:
+        if waiting:
+            store.add(waiting)
 
 
 def _grid(segment_s: float | None, hop_s: float | None) -> Grid | None:
@@ -183,7 +191,7 @@ def _rows(
     if n_workers(n_jobs) == 1:
         yield from file_rows(model, files, grid=grid, threads=threads, on_error=on_error)
         return
-    jobs = (Job(chunk, grid, on_error) for chunk in chunks(files, FILES_A_JOB))
+    jobs = (Job(chunk, grid, on_error) for chunk in chunks(files, FILES_A_JOB, BYTES_A_JOB))
     with closing(map_with_model(run_job, model, jobs, n_jobs)) as done:
         for found, error in done:
             yield from found

@@ -69,10 +69,17 @@ def size_of(path: str) -> int:
         return 0
 
 
-def chunks(files: Iterable[str], size: int) -> Iterator[list[str]]:
-    """Files some at a time."""
-    rest = iter(files)
-    while chunk := list(islice(rest, size)):
+def chunks(files: Iterable[str], n_files: int, n_bytes: int) -> Iterator[list[str]]:
+    """Files some at a time: a chunk ends with so many files, or with the one that makes so many bytes."""
+    chunk: list[str] = []
+    held = 0
+    for path in files:
+        chunk.append(path)
+        held += size_of(path)
+        if len(chunk) == n_files or held >= n_bytes:
+            yield chunk
+            chunk, held = [], 0
+    if chunk:
         yield chunk
 
 

@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from leaf_sklearn import LeafTransformer, MelTransformer, Windower
 from leaf_sklearn._clips.audio import AudioFileError
 from leaf_sklearn.corpus import CorpusResult, _corpus, transform_corpus
-from leaf_sklearn.corpus._listing import Listing
+from leaf_sklearn.corpus._listing import Listing, chunks
 
 RATE = 4_000
 N_JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]  # processes take seconds to start
@@ -287,6 +287,14 @@ def test_a_listing_walks_in_the_same_order_each_time(archive):
     listing = Listing([str(archive)])
     assert list(listing) == files_of(archive) == list(Listing([str(archive)]))
     assert list(listing.from_place(20)) == files_of(archive)[20:]
+
+
+def test_jobs_are_full_by_files_or_by_bytes(archive):
+    files = files_of(archive)
+    size = os.path.getsize(files[0])
+    assert [len(chunk) for chunk in chunks([files[0]] * 10, 4, 10**9)] == [4, 4, 2]
+    assert [len(chunk) for chunk in chunks([files[0]] * 7, 99, 3 * size - 1)] == [3, 3, 1]
+    assert list(chunks([], 4, 10)) == []
 
 
 TRANSFORM = """
