@@ -65,21 +65,24 @@ def pids(client):
     return set(client.run(os.getpid).values())
 
 
-def kill_one_worker(client, after_s):
-    """Kill a worker for good after a while, from another thread; returns the thread."""
+def kill_one_worker(client):
+    """Kill a worker once both have work, from another thread; returns the thread."""
+    victim = min(pids(client))
 
     def kill():
-        time.sleep(after_s)
-        os.kill(min(pids(client)), signal.SIGKILL)
+        while not all(client.processing().values()):
+            time.sleep(0.005)
+        time.sleep(0.1)
+        os.kill(victim, signal.SIGKILL)
 
-    thread = threading.Thread(target=kill)
+    thread = threading.Thread(target=kill, daemon=True)
     thread.start()
     return thread
 
 
 def test_transform_of_5000_files_while_a_worker_is_killed(client, files, leaf, features):
     before = pids(client)
-    thread = kill_one_worker(client, 0.7)
+    thread = kill_one_worker(client)
     with parallel_config(backend="dask", client=client):
         found = leaf.transform(files)
     assert not thread.is_alive(), "the transform was over before the kill"
@@ -104,10 +107,10 @@ def test_a_grid_while_a_worker_is_killed(client, files):
     pipeline = make_pipeline(leaf, LogisticRegression())
     grid = {"leaftransformer__n_filters": [3, 4]}
     serial = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
-    thread = kill_one_worker(client, 0.1)
+    thread = kill_one_worker(client)
     with parallel_config(backend="dask", client=client):
         parallel = GridSearchCV(pipeline, grid, cv=2).fit(files[:60], y)
-    thread.join()
+    assert not thread.is_alive(), "the search was over before the kill"
     for name in ("split0_test_score", "split1_test_score", "params"):
         assert list(parallel.cv_results_[name]) == list(serial.cv_results_[name])
     np.testing.assert_array_equal(parallel.decision_function(files[60:80]), serial.decision_function(files[60:80]))
