@@ -1,7 +1,7 @@
 """Files decoded ahead by threads, in order, within a budget of memory."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -81,7 +81,7 @@ class Budget:
 
 def decode_ahead(
     files: Iterable[str], *, sample_rate: float, grid: Grid | None, threads: int, max_samples: int = MAX_SAMPLES
-) -> Iterator[Decoded]:
+) -> Generator[Decoded]:
     """Clips of files in order, then the end of each file; whole files, or windows where there is a grid."""
     budget = Budget(max_samples)
     numbered = enumerate(files)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,20 +82,22 @@ def file_rows(
                 raise file.error
             yield file
 
-    for decoded in decode_ahead(files, sample_rate=sample_rate, grid=grid, threads=threads):
-        if now is None:
-            now = FileRows(decoded.path)
-        if decoded.clip is not None:
-            if len(batch) == BATCH_CLIPS or sum(map(len, batch)) + len(decoded.clip) > BATCH_SAMPLES:
+    decoding = decode_ahead(files, sample_rate=sample_rate, grid=grid, threads=threads)
+    with closing(decoding):  # its threads end with it
+        for decoded in decoding:
+            if now is None:
+                now = FileRows(decoded.path)
+            if decoded.clip is not None:
+                if len(batch) == BATCH_CLIPS or sum(map(len, batch)) + len(decoded.clip) > BATCH_SAMPLES:
+                    yield from flush()
+                now.starts.append(decoded.start)
+                batch.append(decoded.clip)
+                owners.append(now)
+                continue
+            now.error = decoded.error or now.error
+            ended.append(now)
+            is_to_stop = now.error is not None and on_error == "raise"
+            now = None
+            if is_to_stop or not batch:
                 yield from flush()
-            now.starts.append(decoded.start)
-            batch.append(decoded.clip)
-            owners.append(now)
-            continue
-        now.error = decoded.error or now.error
-        ended.append(now)
-        is_to_stop = now.error is not None and on_error == "raise"
-        now = None
-        if is_to_stop or not batch:
-            yield from flush()
-    yield from flush()
+        yield from flush()
