@@ -1,18 +1,22 @@
-"""Time LEAF energies: the fast form, the direct convolution, and log-mel spectrograms of torch and librosa.
+"""Time the frontends against direct convolution and log-mel spectrograms, and draw how the times scale.
 
-    python benchmarks/speed.py [--rounds 5] [--threads 1 2] [--device cpu]
+    python benchmarks/speed.py [--rounds 7] [--threads 1 2] [--device cpu] [--picture speed.png]
 
-All times are milliseconds per second of audio at 16 kHz, medians over rounds; a round runs every method once, so that
-ratios hold on a busy machine too. The filters are those of the usual start (40 on the mel scale, 25 ms windows, 10 ms
-hop). "Prepared" leaves out what is computed once for a set of filters.
+Times are milliseconds per second of 16 kHz audio, medians over rounds in which every method runs once untimed and once
+timed. "conv1d" is the plain direct form of LEAF (torch conv1d at stride 1, squared modulus, grouped pooling), "direct"
+this package's, which works on pieces that fit a cache. Filters are those of the usual start: 40 on the mel scale, 25 ms
+windows, 10 ms hop.
 """
 
 import argparse
+import math
 import platform
+import resource
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -20,38 +24,40 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from leaf_sklearn.dsp.bandlimited import bandlimited_energies, plan_bands, pooled_energies, prepare_bands
-from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
-from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
+from leaf_sklearn import LeafTransformer, MelTransformer
+from leaf_sklearn.dsp.bandlimited import plan_bands, pooled_energies, prepare_bands
+from leaf_sklearn.dsp.bands import FilterRange, scale_matrix
+from leaf_sklearn.dsp.kernels import gabor_kernels, gaussian_lowpass, sigma_limits
+from leaf_sklearn.frontends import Frontend, make_frontend
 
 SAMPLE_RATE, KERNEL_SIZE, HOP, N_FFT, N_FILTERS = 16000, 401, 160, 512, 40
-SPAN = FilterRange(N_FILTERS, SAMPLE_RATE, 60.0, 7800.0)
 BATCHES = {"16 x 1 s": (16, 1.0), "1 x 10 s": (1, 10.0)}
 LENGTHS_S = (0.3, 1.0, 3.0, 10.0, 60.0, 300.0, 3600.0)
+Methods = dict[str, Callable[[], object]]
 
 
-def usual_start(device: str) -> list[Tensor]:
-    """Centres (rad/sample), sigmas (samples) and pooling widths."""
-    bands = matrix_bands(scale_matrix("mel", SPAN, n_fft=N_FFT), sample_rate=SAMPLE_RATE)
-    sigma = np.clip(SIGMA_UNIT * np.sqrt(0.5) * SAMPLE_RATE / bands.bandwidth, *sigma_limits(KERNEL_SIZE))
-    values = [2 * np.pi * bands.center / SAMPLE_RATE, sigma, np.full(N_FILTERS, 0.4)]
-    return [torch.tensor(value, dtype=torch.float32, device=device) for value in values]
-
-
-def direct_energies(waveforms: Tensor, center: Tensor, sigma: Tensor, width: Tensor) -> Tensor:
-    """Stride-1 convolution, squared modulus, grouped pooling."""
+def direct_energies(waveforms: Tensor, frontend: Frontend) -> Tensor:
+    """Energies as anyone would write them."""
+    center, sigma, width = parameters(frontend)
     kernels = gabor_kernels(center, sigma, kernel_size=KERNEL_SIZE)
     response = functional.conv1d(waveforms[:, None], kernels[:, None], padding=KERNEL_SIZE // 2)
-    energies = response[:, :N_FILTERS] ** 2 + response[:, N_FILTERS:] ** 2
+    real, imaginary = response.chunk(2, 1)
+    energies = real**2 + imaginary**2
     missing = max((-(-waveforms.shape[1] // HOP) - 1) * HOP + KERNEL_SIZE - waveforms.shape[1], 0)
     padded = functional.pad(energies, (missing // 2, missing - missing // 2))
     windows = gaussian_lowpass(width, kernel_size=KERNEL_SIZE)
-    return functional.conv1d(padded, windows[:, None], stride=HOP, groups=N_FILTERS)
+    return functional.conv1d(padded, windows[:, None], stride=HOP, groups=len(windows))
+
+
+def parameters(frontend: Frontend) -> tuple[Tensor, Tensor, Tensor]:
+    """Centres, sigmas and pooling widths."""
+    return frontend.filterbank.center, frontend.filterbank.sigma, frontend.pooling.clipped_width
 
 
 def torch_mel(device: str) -> Callable[[Tensor], Tensor]:
     window = torch.hann_window(KERNEL_SIZE - 1, device=device)
-    matrix = torch.tensor(scale_matrix("mel", SPAN, n_fft=N_FFT), dtype=torch.float32, device=device)
+    span = FilterRange(N_FILTERS, SAMPLE_RATE, 60.0, 7800.0)
+    matrix = torch.tensor(scale_matrix("mel", span, n_fft=N_FFT), dtype=torch.float32, device=device)
 
     def log_mel(waveforms: Tensor) -> Tensor:
         spectrum = torch.stft(waveforms, N_FFT, HOP, KERNEL_SIZE - 1, window, return_complex=True)
@@ -61,110 +67,251 @@ def torch_mel(device: str) -> Callable[[Tensor], Tensor]:
 
 
 def librosa_mel(waveforms: Tensor) -> np.ndarray:
-    clips = waveforms.cpu().numpy()
     options = {"n_fft": N_FFT, "hop_length": HOP, "win_length": KERNEL_SIZE - 1, "n_mels": N_FILTERS}
-    return np.stack(
-        [np.log(librosa.feature.melspectrogram(y=clip, sr=SAMPLE_RATE, **options) + 1e-5) for clip in clips]
-    )
+    clips = waveforms.cpu().numpy()
+    spectra = [librosa.feature.melspectrogram(y=clip, sr=SAMPLE_RATE, **options) for clip in clips]
+    return np.stack([np.log(spectrum + 1e-5) for spectrum in spectra])
 
 
-def timed(methods: dict[str, Callable[[], object]], options: argparse.Namespace) -> dict[str, float]:
-    """Median seconds of each method, one call each in turn."""
+def timed(methods: Methods, options: argparse.Namespace) -> dict[str, float]:
+    """Median seconds of each method."""
     seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(options.rounds + 1):
+    for _ in range(options.rounds):
         for name, method in methods.items():
+            method()
+            synchronize(options.device)
             start = time.perf_counter()
             method()
-            if options.device != "cpu":
-                torch.cuda.synchronize()
+            synchronize(options.device)
             seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values[1:]) for name, values in seconds.items()}
+    return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def training_step(energies: Callable[..., Tensor], waveforms: Tensor, parameters: list[Tensor]) -> None:
-    leaves = [parameter.clone().requires_grad_() for parameter in parameters]
-    torch.autograd.grad(torch.log(energies(waveforms, *leaves) + 1e-3).sum(), leaves)
+def synchronize(device: str) -> None:
+    if device != "cpu":
+        torch.cuda.synchronize()
 
 
-def fast_energies(waveforms: Tensor, center: Tensor, sigma: Tensor, width: Tensor) -> Tensor:
-    values = [value.detach().cpu().numpy() for value in (center, sigma, width)]
-    plan = plan_bands(*values, kernel_size=KERNEL_SIZE, hop=HOP)
-    return bandlimited_energies(waveforms, None, center, sigma, width, plan)
-
-
-def noise(n_clips: int, seconds: float, device: str) -> Tensor:
+def noise(n_clips: int, seconds: float, device: str = "cpu") -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(n_clips, round(seconds * SAMPLE_RATE), generator=generator).to(device)
 
 
-def inference_table(parameters: list[Tensor], options: argparse.Namespace) -> None:
-    plan = plan_bands(*(value.cpu().numpy() for value in parameters), kernel_size=KERNEL_SIZE, hop=HOP)
-    bands = prepare_bands(*parameters, plan, dtype=torch.float32)
-    log_mel = torch_mel(options.device)
-    nodes = sum(group.rate * len(group.filters) for group in plan.groups)
-    print(f"{nodes} nodes a hop in {len(plan.groups)} groups\n")
-    columns = ["ms per second of audio", "threads", "direct", "fast, prepared", "fast", "torch log-mel"]
-    print_row([*columns, "librosa log-mel", "direct / prepared", "prepared / torch log-mel"], head=True)
+def leaf(algorithm: str, device: str, **settings: object) -> Frontend:
+    return make_frontend("leaf", algorithm=algorithm, **settings).to(device).requires_grad_(False)
+
+
+def leaf_table(options: argparse.Namespace) -> None:
+    """Energies and whole transforms of leaf against everything else."""
+    fast, direct, log_mel = leaf("fast", options.device), leaf("direct", options.device), torch_mel(options.device)
+    X = noise(16, 1.0).numpy()
+    made = {
+        algorithm: LeafTransformer(algorithm=algorithm, device=options.device).fit(X)
+        for algorithm in ("direct", "fast")
+    }
+    mel = MelTransformer(device=options.device).fit(X)
+    head("energies", "threads", "conv1d", "direct", "fast", "torch log-mel", "conv1d / fast", "fast / torch log-mel")
+    rows = []
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
         for name, (n_clips, seconds) in BATCHES.items():
-            waveforms = noise(n_clips, seconds, options.device)
-            methods = {
-                "direct": partial(direct_energies, waveforms, *parameters),
-                "prepared": partial(pooled_energies, waveforms, None, bands),
-                "fast": partial(fast_energies, waveforms, *parameters),
-                "mel": partial(log_mel, waveforms),
-                "librosa": partial(librosa_mel, waveforms),
+            clips = noise(n_clips, seconds, options.device)
+            X = list(clips.cpu().numpy())
+            methods: Methods = {
+                "conv1d": partial(direct_energies, clips, fast),
+                "direct": partial(direct.energies, clips),
+                "fast": partial(fast.energies, clips),
+                "mel": partial(log_mel, clips),
+                "transform direct": partial(made["direct"].transform, X),
+                "transform fast": partial(made["fast"].transform, X),
+                "transform mel": partial(mel.transform, X),
+                "librosa": partial(librosa_mel, clips),
             }
-            with torch.no_grad():
-                times = timed(methods, options)
-            ratios = [f"{times['direct'] / times['prepared']:.0f}", f"{times['prepared'] / times['mel']:.1f}"]
-            print_row([name, n_threads, *(f"{1e3 * t / n_clips / seconds:.3f}" for t in times.values()), *ratios])
+            with torch.inference_mode():
+                times = {key: 1e3 * value / n_clips / seconds for key, value in timed(methods, options).items()}
+            ratios = (f"{times['conv1d'] / times['fast']:.0f}", f"{times['fast'] / times['mel']:.1f}")
+            row(name, n_threads, *(f"{times[key]:.2f}" for key in ("conv1d", "direct", "fast", "mel")), *ratios)
+            plain = times["conv1d"] + times["transform fast"] - times["fast"]
+            rows.append((name, n_threads, times, plain))
+    others = ("MelTransformer", "librosa log-mel")
+    head("transform", "threads", "direct", "fast", *others, "conv1d / fast", "direct / fast")
+    for name, n_threads, times, plain in rows:
+        keys = ("transform direct", "transform fast", "transform mel", "librosa")
+        fast_time = times["transform fast"]
+        ratios = (f"{plain / fast_time:.0f}", f"{times['transform direct'] / fast_time:.0f}")
+        row(name, n_threads, *(f"{times[key]:.2f}" for key in keys), *ratios)
 
 
-def training_table(parameters: list[Tensor], options: argparse.Namespace) -> None:
-    print()
-    print_row(["training step, 32 x 1.5 s: ms per second", "threads", "direct", "fast", "direct / fast"], head=True)
-    waveforms = noise(32, 1.5, options.device)
+def training_table(options: argparse.Namespace) -> None:
+    """Forward and backward of the frontend."""
+    head("training step, 32 x 1.5 s", "threads", "conv1d", "fast", "conv1d / fast")
+    clips, frontend = noise(32, 1.5, options.device), leaf("fast", options.device).requires_grad_(True)
+
+    def step(energies: Callable[[Tensor], Tensor]) -> None:
+        torch.autograd.grad(frontend.compress(energies(clips)).sum(), list(frontend.parameters()))
+
+    methods: Methods = {
+        "conv1d": partial(step, partial(direct_energies, frontend=frontend)),
+        "fast": partial(step, frontend.energies),
+    }
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
-        steps = {"direct": direct_energies, "fast": fast_energies}
-        times = timed(
-            {name: partial(training_step, step, waveforms, parameters) for name, step in steps.items()}, options
-        )
-        per_second = [f"{1e3 * t / 48:.2f}" for t in times.values()]
-        print_row(["", n_threads, *per_second, f"{times['direct'] / times['fast']:.0f}"])
+        times = timed(methods, argparse.Namespace(rounds=max(options.rounds // 2, 1), device=options.device))
+        per_second = [f"{1e3 * value / 48:.2f}" for value in times.values()]
+        row("", n_threads, *per_second, f"{times['conv1d'] / times['fast']:.0f}")
 
 
-def length_table(parameters: list[Tensor], options: argparse.Namespace) -> None:
+def fit_table(options: argparse.Namespace) -> None:
+    """Whole fits on 96 clips of one second, the search aside."""
+    head("fit, 96 x 1 s, 96 steps", "threads", "direct, s", "fast, s", "direct / fast")
+    X, y = noise(96, 1.0).numpy(), np.arange(96) % 4
+    for n_threads in options.threads:
+        torch.set_num_threads(n_threads)
+        seconds = []
+        for algorithm in ("direct", "fast"):
+            transformer = LeafTransformer(
+                algorithm=algorithm, max_steps=96, compression_search=False, device=options.device, random_state=0
+            )
+            start = time.perf_counter()
+            transformer.fit(X, y)
+            seconds.append(time.perf_counter() - start)
+        row("", n_threads, *(f"{value:.1f}" for value in seconds), f"{seconds[0] / seconds[1]:.1f}")
+
+
+def parameter_table(options: argparse.Namespace) -> None:
+    """Leaf's energies for other parameters than those of the start."""
+    head("leaf, 1 x 10 s", "nodes a hop", "ms", "GFLOP/s", "GB/s")
     torch.set_num_threads(options.threads[0])
-    plan = plan_bands(*(value.cpu().numpy() for value in parameters), kernel_size=KERNEL_SIZE, hop=HOP)
-    bands = prepare_bands(*parameters, plan, dtype=torch.float32)
-    print()
-    print_row([f"one clip, threads: {options.threads[0]}", "ms a call", "ms per second"], head=True)
+    generator = torch.Generator().manual_seed(0)
+    low, high = sigma_limits(KERNEL_SIZE)
+    start = leaf("fast", "cpu")
+    center, sigma, width = parameters(start)
+    moved = sigma * torch.exp(0.4 * torch.randn(N_FILTERS, generator=generator))
+    anywhere = low * (high / low) ** torch.rand(N_FILTERS, generator=generator)
+    clips = noise(1, 10.0, options.device)
+    for name, sigmas in {"start": sigma, "sigmas moved by e^0.4": moved, "any sigma": anywhere}.items():
+        values = [value.to(options.device) for value in (center, sigmas.clamp(low, high), width)]
+        plan = plan_bands(*(value.cpu().numpy() for value in values), kernel_size=KERNEL_SIZE, hop=HOP)
+        bands = prepare_bands(*values, plan, dtype=torch.float32)
+        with torch.inference_mode():
+            seconds = timed({"": partial(pooled_energies, clips, None, bands)}, options)[""]
+        nodes = sum(group.rate * len(group.filters) for group in plan.groups)
+        # A node takes part in an FFT (5 log2 M), a product (2), a square (2) and the sums of four frames (16), and is
+        # written and read by each of these.
+        flops = sum(
+            group.rate * len(group.filters) * (5 * math.log2(group.rate * plan.cells) + 20) for group in plan.groups
+        )
+        hops = 1000 * plan.cells / plan.valid
+        row(name, nodes, f"{1e2 * seconds:.2f}", *(f"{hops * x / seconds / 1e9:.1f}" for x in (flops, 64 * nodes)))
+    square = torch.randn(2048, 2048, device=options.device)
+    block = torch.randn(2**25, device=options.device)
+    copy = torch.empty_like(block)
+    limits = timed({"product": lambda: square @ square, "copy": lambda: copy.copy_(block)}, options)
+    gflops, gbytes = 2 * 2048**3 / limits["product"] / 1e9, 2 * block.nbytes / limits["copy"] / 1e9
+    row("limits: matrix product, copy", "", "", f"{gflops:.0f}", f"{gbytes:.0f}")
+
+
+def bank_table(options: argparse.Namespace) -> None:
+    """Frontends with other kernels."""
+    head("frontend", "threads", "clips", "direct", "fast", "direct / fast")
+    for n_threads in options.threads:
+        torch.set_num_threads(n_threads)
+        for name in ("td-fbanks", "sincnet", "sincnet+"):
+            made = {
+                algorithm: make_frontend(name, algorithm=algorithm).to(options.device)
+                for algorithm in ("direct", "fast")
+            }
+            for batch, (n_clips, seconds) in BATCHES.items():
+                clips = noise(n_clips, seconds, options.device)
+                with torch.inference_mode():
+                    times = timed({key: partial(each, clips) for key, each in made.items()}, options)
+                per_second = [f"{1e3 * value / n_clips / seconds:.2f}" for value in times.values()]
+                row(name, n_threads, batch, *per_second, f"{times['direct'] / times['fast']:.1f}")
+
+
+def length_table(options: argparse.Namespace) -> None:
+    """One clip through LeafTransformer.transform, and the memory that it takes above its input."""
+    torch.set_num_threads(options.threads[0])
+    transformer = LeafTransformer(device=options.device).fit(noise(2, 1.0).numpy())
+    head("transform of one clip", "ms a call", "ms a second", "peak memory above the input, MB")
     for seconds in LENGTHS_S:
-        with torch.no_grad():
-            times = timed({"fast": partial(pooled_energies, noise(1, seconds, options.device), None, bands)}, options)
-        print_row([f"{seconds} s", f"{1e3 * times['fast']:.2f}", f"{1e3 * times['fast'] / seconds:.3f}"])
+        clip = noise(1, seconds).numpy()[0]
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        rounds = argparse.Namespace(rounds=1 if seconds > 60 else options.rounds, device=options.device)
+        spent = timed({"": partial(transformer.transform, [clip])}, rounds)[""]
+        above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        row(f"{seconds:g} s", f"{1e3 * spent:.2f}", f"{1e3 * spent / seconds:.3f}", f"{above:.0f}")
 
 
-def print_row(cells: list[object], *, head: bool = False) -> None:
+def draw(path: Path, options: argparse.Namespace) -> None:
+    """How times scale with clip length, batch, filters and threads."""
+    from matplotlib.figure import Figure
+
+    lengths, batches, filters = [0.3, 1.0, 3.0, 10.0, 30.0], [1, 2, 4, 8, 16, 32], [10, 20, 40, 80, 160]
+    panels = {
+        "length of one clip (s)": [(length, (1, length, N_FILTERS, options.threads[0])) for length in lengths],
+        "clips of 1 s in a batch": [(batch, (batch, 1.0, N_FILTERS, options.threads[0])) for batch in batches],
+        "filters (16 clips of 1 s)": [(count, (16, 1.0, count, options.threads[0])) for count in filters],
+        "threads (16 clips of 1 s)": [(count, (16, 1.0, N_FILTERS, count)) for count in options.threads],
+    }
+    figure = Figure(figsize=(11, 7), layout="constrained")
+    colours = {"conv1d": "#D55E00", "fast": "#0072B2", "torch log-mel, 40 bands": "#777777"}
+    for axes, (title, points) in zip(figure.subplots(2, 2).ravel(), panels.items(), strict=True):
+        lines: dict[str, list[float]] = {name: [] for name in colours}
+        for _, (n_clips, seconds, n_filters, n_threads) in points:
+            torch.set_num_threads(n_threads)
+            clips = noise(n_clips, seconds, options.device)
+            frontend = leaf("fast", options.device, n_filters=n_filters)
+            methods = (partial(direct_energies, clips, frontend), partial(frontend.energies, clips))
+            with torch.inference_mode():
+                every = dict(zip(colours, (*methods, partial(torch_mel(options.device), clips)), strict=True))
+                times = timed(every, argparse.Namespace(rounds=3, device=options.device))
+            for name, value in times.items():
+                lines[name].append(1e3 * value / n_clips / seconds)
+        for name, values in lines.items():
+            axes.plot([x for x, _ in points], values, marker="o", color=colours[name], label=name)
+        axes.set(xlabel=title, ylabel="ms per second of audio", xscale="log", yscale="log")
+        axes.set_xticks([x for x, _ in points], [f"{x:g}" for x, _ in points], minor=False)
+        axes.minorticks_off()
+        axes.grid(axis="y", color="#dddddd")
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].legend(frameon=False)
+    figure.suptitle("LEAF's energies: cost of a second of audio at 16 kHz")
+    figure.savefig(path, dpi=110)
+
+
+def head(*cells: object) -> None:
+    print()
+    row(*cells)
+    print("|" + "---|" * len(cells))
+
+
+def row(*cells: object) -> None:
     print(f"| {' | '.join(str(cell) for cell in cells)} |", flush=True)
-    if head:
-        print("|" + "---|" * len(cells))
+
+
+def machine(device: str) -> str:
+    if device != "cpu":
+        return torch.cuda.get_device_name(device)
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if "model name" in line]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {len(names)} cores, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--picture", type=Path)
     options = parser.parse_args()
-    print(f"{platform.machine()}, torch {torch.__version__}, librosa {librosa.__version__}, {options.device}")
-    parameters = usual_start(options.device)
-    inference_table(parameters, options)
-    training_table(parameters, options)
-    length_table(parameters, options)
+    versions = f"torch {torch.__version__}, numpy {np.__version__}, librosa {librosa.__version__}"
+    print(f"{machine(options.device)}; {versions}")
+    for table in (leaf_table, training_table, fit_table, parameter_table, bank_table, length_table):
+        table(options)
+    if options.picture:
+        draw(options.picture, options)
 
 
 if __name__ == "__main__":

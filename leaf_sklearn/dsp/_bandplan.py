@@ -25,8 +25,8 @@ ALIASING = 4e-7
 # features of real recordings move by up to 1e-3, at twice this value by up to 5e-3.
 SIDE_LOBE = 4.5e-5
 
-# Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (3 MB) stay in a shared cache.
-GROUP_NODES = 6144
+# Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (6 MB) stay in a shared cache.
+GROUP_NODES = 12288
 
 
 @dataclass(frozen=True)

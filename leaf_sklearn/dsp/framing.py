@@ -62,10 +62,13 @@ def place_clips(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, *
     """
     n_times = waveforms.shape[1]
     if isinstance(left, int):
+        low, high = (min(max(position - left, 0), n_times) for position in (start, stop))
+        taken = waveforms[:, low:high]
         if lengths is not None:
-            outside = torch.arange(n_times, device=waveforms.device) >= lengths[:, None]
-            waveforms = waveforms.masked_fill(outside, 0.0)
-        return F.pad(waveforms, (left - start, stop - left - n_times))
+            outside = torch.arange(low, high, device=waveforms.device) >= lengths[:, None]
+            taken = taken.masked_fill(outside, 0.0)
+        before = min(max(left - start, 0), stop - start)
+        return F.pad(taken, (before, stop - start - before - taken.shape[1]))
     samples = torch.arange(start, stop, device=waveforms.device)[None] - left[:, None]
     inside = (samples >= 0) & (samples < (n_times if lengths is None else lengths[:, None]))
     taken = waveforms.gather(1, samples.clamp(0, n_times - 1).expand(len(waveforms), -1))

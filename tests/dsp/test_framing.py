@@ -81,3 +81,15 @@ def test_windows_do_not_depend_on_the_batch(n_filters):
     for n_times in (41, 60, 500):
         part = weighted_windows(energies[2:3, :, :n_times], taps, hop=20)
         torch.testing.assert_close(part[0], whole[2, :, : part.shape[-1]], rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("span", [(-9, -2), (-3, 4), (2, 7), (5, 30), (12, 20)])
+def test_a_part_of_a_placed_clip_is_the_part(span):
+    waveforms, lengths = torch.arange(1.0, 25.0).reshape(2, 12), torch.tensor([12, 7])
+    start, stop = span
+    for counts in (None, lengths):
+        whole = place_clips(waveforms, counts, 3, start=-10, stop=40)
+        part = place_clips(waveforms, counts, 3, start=start, stop=stop)
+        torch.testing.assert_close(part, whole[:, start + 10 : stop + 10], rtol=0, atol=0)
+        each = place_clips(waveforms, counts, torch.tensor([3, 3]), start=start, stop=stop)
+        torch.testing.assert_close(each, part, rtol=0, atol=0)
