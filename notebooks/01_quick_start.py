@@ -72,7 +72,8 @@ models["leaf"]
 print(models["leaf"][0].history_)
 
 # %%
-TrainingDisplay.from_estimator(models["leaf"])
+TrainingDisplay.from_estimator(models["leaf"]);
+
 # %% [markdown]
 # ## What the filters learned
 #
@@ -81,11 +82,12 @@ TrainingDisplay.from_estimator(models["leaf"])
 
 # %%
 FilterbankDisplay.from_estimator(models["leaf"], kind="centers")
-FilterbankDisplay.from_estimator(models["leaf"], kind="drift")
+FilterbankDisplay.from_estimator(models["leaf"], kind="drift");
+
 # %% [markdown]
 # ## What the classifier sees
 #
 # A clip through the fixed filters and through the trained ones:
 
 # %%
-FeaturesDisplay.from_estimator(models["leaf"], X_test[0])
+FeaturesDisplay.from_estimator(models["leaf"], X_test[0]);

@@ -95,7 +95,7 @@ short.sort_values("mean_test_score", ascending=False).fillna("").round(3)
 # Displays take the search itself: they find the refitted transformer in it.
 
 # %%
-FilterbankDisplay.from_estimator(search, kind="responses")
+FilterbankDisplay.from_estimator(search, kind="responses");
 
 # %% [markdown]
 # To try many classifiers on one frontend, give the pipeline a cache (`memory="cache"`), so that the frontend is trained

@@ -45,7 +45,8 @@ leaf = LeafTransformer(max_steps=96, crop_ms=400, compression_search=False, rand
 leaf.fit(X, y)
 
 # %%
-TrainingDisplay.from_estimator(leaf)
+TrainingDisplay.from_estimator(leaf);
+
 # %% [markdown]
 # ## Where the filters are
 #
@@ -83,7 +84,8 @@ np.round(np.percentile(np.abs(display.drift_hz) / spacing, [25, 50, 75, 100]), 2
 
 # %%
 FilterbankDisplay.from_estimator(leaf, kind="bandwidths")
-FilterbankDisplay.from_estimator(leaf, kind="responses")
+FilterbankDisplay.from_estimator(leaf, kind="responses");
+
 # %% [markdown]
 # ## What comes after the filters
 #
@@ -92,14 +94,15 @@ FilterbankDisplay.from_estimator(leaf, kind="responses")
 
 # %%
 FilterbankDisplay.from_estimator(leaf, kind="pooling")
-FilterbankDisplay.from_estimator(leaf, kind="pcen")
+FilterbankDisplay.from_estimator(leaf, kind="pcen");
+
 # %% [markdown]
 # ## A clip through both
 #
 # The same clip through mel filters with the same settings and through what was learned:
 
 # %%
-FeaturesDisplay.from_estimator(leaf, X[0])
+FeaturesDisplay.from_estimator(leaf, X[0]);
 
 # %% [markdown]
 # Filters that barely move are no failure: the mel scale is a good start, and in our measurements compression gains more

@@ -70,7 +70,8 @@ network.fit(X[~is_test], Y[~is_test])
 scores["LeafClassifier"] = network.decision_function(X[is_test])
 
 # %%
-TrainingDisplay.from_estimator(network)
+TrainingDisplay.from_estimator(network);
+
 # %% [markdown]
 # The frontend that was trained on the way gives features like any other, and those go into the classical classifier
 # too:
@@ -107,9 +108,9 @@ pd.DataFrame(each, index=names).assign(**{"test clips": Y[is_test].sum(0)}).roun
 
 # %% [markdown]
 # In the stored run, on mixtures of real recordings, the classical pipeline is ahead of the network: a few hundred clips
-# and 120 steps are little for a network from end to end. The frontend that was trained on the way gives the classical
-# classifier better features than mel does. A difference of some hundredths is noise with so few test clips:
+# and 120 steps are little for a network from end to end. The features of the frontend that was trained on the way
+# do as well as mel's in the classical classifier. A difference of some hundredths is noise with so few test clips:
 # `leaf-sklearn compare` repeats this over seeds and prints the spread.
 
 # %%
-FeaturesDisplay.from_estimator(network, X[is_test][0])
+FeaturesDisplay.from_estimator(network, X[is_test][0]);

@@ -13,8 +13,10 @@ from typing import Any
 from .. import __version__
 from ..display import ComparisonDisplay
 from ..display._figures import new_figure
+from ._paired import paired_differences
 from ._results import OWN, Row
 
+BASELINE = ("mel", "functionals")
 PACKAGES = ("scikit-learn", "torch", "numpy", "scipy", "joblib", "soundfile")
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff;
@@ -45,6 +47,7 @@ def to_html(tables: str, lines: Sequence[Any], rows: Sequence[Row]) -> str:
         f"{_count(rows, 'classifier')} classifiers, each scored on clips that were not fitted on.</p>",
         _chart(lines),
         markdown_to_html(tables),
+        _differences(rows),
         "<h2>Data</h2>",
         "<p>The hash changes with the clips, the labels, the groups and the splits.</p>",
         _table(["task", "hash", "training clips", "test clips", "folds"], _data(rows)),
@@ -112,6 +115,41 @@ def _chart(lines: Sequence[Any]) -> str:
     return f'<div class="wide"><img alt="{html.escape(told)}" src="data:image/png;base64,{code}"></div>'
 
 
+def _differences(rows: Sequence[Row]) -> str:
+    """Compare each frontend with mel, or the first one, clip by clip; nothing where there is one frontend."""
+    usable = [row for row in rows if row.accuracy is not None and row.outcomes]
+    sides = list(dict.fromkeys((row.frontend, row.output) for row in usable))
+    base = BASELINE if BASELINE in sides else next(iter(sides), BASELINE)
+    body = []
+    for classifier in dict.fromkeys(row.classifier for row in usable):
+        for side in sides:
+            pair = _on_equal_folds([row for row in usable if row.classifier == classifier], side, base)
+            for each in paired_differences(pair, side, base, classifier=classifier) if side != base else ():
+                interval = f"{100 * each.low:+.1f} to {100 * each.high:+.1f}"
+                body.append([each.task, _named(side), classifier, f"{100 * each.difference:+.1f}", interval])
+    if not body:
+        return ""
+    head = ["task", "frontend", "classifier", "points of accuracy", "95 % interval"]
+    return (
+        f"<h2>Against {html.escape(_named(base))}</h2>\n<p>Difference on the same test clips, with the interval of a "
+        "bootstrap over clips and seeds. An interval that holds 0 decides nothing.</p>"
+        + _table(head, body, [False, False, False, True, True])
+    )
+
+
+def _on_equal_folds(rows: Sequence[Row], *sides: tuple[str, str]) -> list[Row]:
+    """Rows of the tasks that both sides have finished; an interrupted comparison has others."""
+    folds: dict[str, list[set[int]]] = {}
+    for task in {row.task for row in rows}:
+        mine = [row for row in rows if row.task == task]
+        folds[task] = [{row.fold for row in mine if (row.frontend, row.output) == side} for side in sides]
+    return [row for row in rows if folds[row.task][0] == folds[row.task][1]]
+
+
+def _named(side: tuple[str, str]) -> str:
+    return side[0] if side[1] == "functionals" else f"{side[0]} ({side[1]})"
+
+
 def _count(rows: Sequence[Row], name: str) -> int:
     return len({getattr(row, name) for row in rows})
 
@@ -161,11 +199,21 @@ def _versions() -> list[tuple[str, str]]:
 
 
 def _all_results(rows: Sequence[Row]) -> str:
-    names = ["task", "frontend", "classifier", "seed", "fold", "n_features", "fit_seconds", "transform_seconds"]
+    names = [
+        "task",
+        "frontend",
+        "output",
+        "classifier",
+        "seed",
+        "fold",
+        "n_features",
+        "fit_seconds",
+        "transform_seconds",
+    ]
     scores = ["accuracy", "balanced_accuracy", "mean_average_precision", "auc", "d_prime"]
     scores = [name for name in scores if any(getattr(row, name) is not None for row in rows)]
     body = [[_short(getattr(row, name)) for name in (*names, *scores)] for row in sorted(rows, key=lambda row: row.key)]
-    right = [False] * 3 + [True] * (len(names) + len(scores) - 3)
+    right = [False] * 4 + [True] * (len(names) + len(scores) - 4)
     return _table([*names, *scores], body, right)
 
 

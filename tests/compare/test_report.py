@@ -9,6 +9,7 @@ import pytest
 
 import leaf_sklearn
 from leaf_sklearn.compare import Comparison, compare
+from leaf_sklearn.compare._paired import paired_differences
 from leaf_sklearn.compare._report import markdown_to_html
 from leaf_sklearn.datasets import make_audio_classification
 
@@ -56,6 +57,8 @@ def test_the_page_holds_everything(result):
     line = result.summary()[0]
     assert f"{line.means['accuracy']:.3f} ± {line.spreads['accuracy']:.3f}" in page.text
     assert page.text.count("logreg") >= 2 + len(rows)
+    (difference,) = paired_differences(rows, ("leaf", "functionals"), ("mel", "functionals"))
+    assert "Against mel" in page.text and f"{100 * difference.low:+.1f} to {100 * difference.high:+.1f}" in page.text
     (picture,) = [attributes for tag, attributes in page.tags if tag == "img"]
     kind, code = picture["src"].split(",")
     assert kind == "data:image/png;base64" and base64.b64decode(code).startswith(b"\x89PNG")
@@ -83,6 +86,13 @@ def test_without_matplotlib_the_page_says_so(result, monkeypatch):
     page = Page(result.to_html())
     assert "pip install 'leaf-sklearn[plot]'" in page.text and "img" not in dict(page.tags)
     assert "Every result" in page.text
+
+
+def test_an_interrupted_comparison_has_a_report(result):
+    """Tasks that one side has not finished are left out of the differences."""
+    some = [row for row in result.rows if (row.frontend, row.fold) != ("leaf", 1)]
+    page = Page(Comparison(some, result.frontends).to_html())
+    assert "Against mel" not in page.text and "3 results" in page.text
 
 
 def test_markdown_of_our_own():
