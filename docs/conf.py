@@ -46,6 +46,10 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
 }
 
+# pages without sub-pages have nothing to show at the left
+html_sidebars = {
+    name: [] for name in ("why", "quick_start", "add_a_filterbank", "benchmarks", "parity", "reliability", "changelog")
+}
 html_static_path = ["_static"]
 html_css_files = ["pages.css"]
 html_theme = "pydata_sphinx_theme"
