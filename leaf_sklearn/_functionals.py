@@ -25,15 +25,21 @@ class Frames:
         self.values = torch.where(self.valid, values, 0.0)
 
     @cached_property
-    def spectra(self) -> list[Tensor]:
-        """Power of the fluctuation of each clip's own frames at the rates of its Fourier transform: (F, n // 2 + 1)."""
-        found = []
-        for clip, n_frames in zip(self.values - mean(self)[:, :, None], self.n_frames.tolist(), strict=True):
-            spectrum = torch.fft.rfft(clip[:, :n_frames])
+    def spectra(self) -> list[tuple[int, Tensor, Tensor]]:
+        """For each number n of frames, which clips have it and their power by rate: (R,), (R, F, n // 2 + 1).
+
+        Power of the fluctuation about the mean, at the rates of the Fourier transform of a clip's own frames.
+        """
+        found, centred = [], self.values - mean(self)[:, :, None]
+        for n_frames in self.n_frames.unique().tolist():
+            rows = (self.n_frames == n_frames).nonzero()[:, 0]
+            # Two rows at least: the transform of a single one is rounded in another way.
+            clips = centred[rows, :, :n_frames].expand(-1, max(2, centred.shape[1]), -1)
+            spectrum = torch.fft.rfft(clips)[:, : centred.shape[1]]
             power = spectrum.real.square() + spectrum.imag.square()
             # every rate but the highest of an even number of frames stands for two bins
-            power[:, 1 : (n_frames + 1) // 2] *= 2
-            found.append(power / n_frames**2)
+            power[..., 1 : (n_frames + 1) // 2] *= 2
+            found.append((n_frames, rows, power / n_frames**2))
         return found
 
     def mean_of(self, values: Tensor) -> Tensor:
@@ -118,11 +124,11 @@ def modulation(frames: Frames, low: float, high: float) -> Tensor:
 
     From the Fourier transform of each clip's own frames, so that the squares over all bands add up to the variance.
     """
-    rows = []
-    for power, n_frames in zip(frames.spectra, frames.n_frames.tolist(), strict=True):
-        first, last = (min(math.ceil(hertz * n_frames / frames.rate), power.shape[1]) for hertz in (low, high))
-        rows.append((power[:, first:last].sum(-1) + frames.floor).sqrt())
-    return torch.stack(rows)
+    found = frames.values.new_empty(frames.values.shape[:2])
+    for n_frames, rows, power in frames.spectra:
+        first, last = (min(math.ceil(hertz * n_frames / frames.rate), power.shape[-1]) for hertz in (low, high))
+        found[rows] = (power[..., first:last].sum(-1) + frames.floor).sqrt()
+    return found
 
 
 FUNCTIONALS: dict[str, Callable[[Frames], Tensor]] = {
