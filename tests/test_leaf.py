@@ -98,6 +98,10 @@ def test_identical_fits_are_bit_equal(clips, fitted):
     assert joblib.hash(again) == joblib.hash(fitted)
     other = small(max_steps=16, random_state=1).fit(*clips)
     assert joblib.hash(other) != joblib.hash(fitted)
+    groups = np.repeat(np.arange(8), 3)
+    searching = [small(compression_search=True, validation_fraction=0.5).fit(*clips, groups=groups) for _ in range(2)]
+    assert joblib.hash(searching[0]) == joblib.hash(searching[1])
+    assert searching[0].history_[0]["kept"] in ("start", "trained")
 
 
 def test_fit_and_transform_leave_torch_s_global_generator_alone(clips):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from ._metrics import decision_values, macro_average_precision_score
+from ._metrics import decision_values
 
 Weights = NDArray[np.intp]
 
@@ -33,7 +33,29 @@ def metric_of_clips(text: str, n_clips: int) -> Callable[[Weights], float]:
         right = truth[:, 0].astype(np.float64)
         return lambda clips: float(right[clips].mean())
     scores = np.frombuffer(zlib.decompress(base64.b85decode(ranks[0])), dtype="<u2").reshape(truth.shape)
-    return lambda clips: macro_average_precision_score(truth[clips], scores[clips])
+    return _mean_precision(truth, scores.astype(np.int64))
+
+
+def _mean_precision(truth: NDArray[np.bool_], ranks: NDArray[np.int64]) -> Callable[[Weights], float]:
+    """Prepare `macro_average_precision_score` of (n_clips, n_labels), so that drawing other clips sorts nothing."""
+    order = np.argsort(-ranks, axis=0, kind="stable")
+    positive = np.take_along_axis(truth, order, 0)
+    falling = -np.take_along_axis(ranks, order, 0)
+    # of clips with equal ranks, precision counts behind the last
+    last = np.stack([np.searchsorted(column, column, side="right") - 1 for column in falling.T], axis=1)
+
+    def metric(clips: Weights) -> float:
+        drawn = np.bincount(clips, minlength=len(truth))[order]
+        hits, seen = np.cumsum(drawn * positive, axis=0), np.cumsum(drawn, axis=0)
+        precision = hits / np.maximum(seen, 1)
+        total = hits[-1]
+        varies = (total > 0) & (total < seen[-1])
+        if not varies.any():
+            return float("nan")
+        sums = (drawn * positive * np.take_along_axis(precision, last, 0)).sum(0)
+        return float(np.mean(sums[varies] / total[varies]))
+
+    return metric
 
 
 def _pack(flags: NDArray[np.bool_]) -> str:

@@ -46,8 +46,21 @@ def test_ranks_give_the_precision_of_any_clips():
     text = encode_outcomes(model, X, y)
     assert "\n" not in text and "," not in text and len(text) < 500
     scores, metric = decision_values(model, X), metric_of_clips(text, 40)
-    for clips in (np.arange(40), rng.integers(40, size=40)):
+    for clips in (np.arange(40), rng.integers(40, size=40), rng.integers(3, size=40)):
         assert metric(clips) == pytest.approx(macro_average_precision_score(y[clips], scores[clips]))
+
+
+def test_clips_of_equal_rank_count_together():
+    class Vague:
+        def decision_function(self, X):
+            return X
+
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 3, (30, 2)).astype(float), rng.integers(0, 2, (30, 2))
+    metric = metric_of_clips(encode_outcomes(Vague(), X, y), 30)
+    assert metric(np.arange(30)) == pytest.approx(macro_average_precision_score(y, X))
+    nothing = metric_of_clips(encode_outcomes(Vague(), X, np.zeros((30, 2), dtype=int)), 30)
+    assert np.isnan(nothing(np.arange(30)))
 
 
 def test_the_interval_of_paired_clips_is_that_of_their_differences():
