@@ -46,9 +46,9 @@ def main():
             found = peak(folder / "leaf.safetensors", folder / "list.txt", "--out", folder / f"out{n_files}")
             print(f"| {n_files:,} files of 1 s, 16 kHz | none | {found} |", flush=True)
         windows = ("--segment", "1.0", "--hop", "0.5")
-        for hours, options in ((0.25, windows), (1, windows), (0.25, ()), (1, ())):
+        for number, (hours, options) in enumerate([(0.25, windows), (1, windows), (0.25, ())]):
             write_hours(folder / "long.wav", hours, 48_000)
-            place = folder / f"hours_{hours}_{len(options)}/"
+            place = folder / f"long{number}"
             found = peak(folder / "leaf.safetensors", folder / "long.wav", "--out", place, *options)
             shown = "1 s every 0.5 s" if options else "none"
             print(f"| 1 file of {hours:g} h, 48 kHz | {shown} | {found} |", flush=True)
