@@ -241,7 +241,7 @@ def visit(tmp_path_factory):
             [BROWSER, *FLAGS, f"--user-data-dir={profile}", *options, address],
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=600,
             env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")},
         )
     finally:
