@@ -22,7 +22,12 @@ class Frames:
         self.count = n_frames.to(values.dtype)[:, None]
         self.n_frames = n_frames
         self.valid = (positions < n_frames[:, None])[:, None, :]
-        self.values = torch.where(self.valid, values, 0.0)
+        self.is_full = values.device.type == "cpu" and bool(self.valid.all())
+        self.values = self._masked(values)
+
+    def _masked(self, values: Tensor) -> Tensor:
+        """Zeros behind each clip's own frames; nothing is copied where there is nothing behind."""
+        return values if self.is_full else torch.where(self.valid, values, 0.0)
 
     @cached_property
     def spectra(self) -> list[tuple[int, Tensor, Tensor]]:
@@ -30,13 +35,14 @@ class Frames:
 
         Power of the fluctuation about the mean, at the rates of the Fourier transform of a clip's own frames.
         """
-        found, centred = [], self.values - mean(self)[:, :, None]
+        found = []
         for n_frames in self.n_frames.unique().tolist():
             rows = (self.n_frames == n_frames).nonzero()[:, 0]
+            clips = (self.values if len(rows) == len(self.values) else self.values[rows])[:, :, :n_frames]
             # Two rows at least: the transform of a single one is rounded in another way.
-            clips = centred[rows, :, :n_frames].expand(-1, max(2, centred.shape[1]), -1)
-            spectrum = torch.fft.rfft(clips)[:, : centred.shape[1]]
-            power = spectrum.real.square() + spectrum.imag.square()
+            spectrum = torch.fft.rfft(clips.expand(-1, max(2, clips.shape[1]), -1))[:, : clips.shape[1]]
+            power = torch.view_as_real(spectrum).square().sum(-1)
+            power[..., 0] = 0.0
             # every rate but the highest of an even number of frames stands for two bins
             power[..., 1 : (n_frames + 1) // 2] *= 2
             found.append((n_frames, rows, power / n_frames**2))
@@ -44,7 +50,7 @@ class Frames:
 
     def mean_of(self, values: Tensor) -> Tensor:
         """Mean over the valid frames: (B, F, T) -> (B, F)."""
-        return torch.where(self.valid, values, 0.0).sum(-1) / self.count
+        return self._masked(values).sum(-1) / self.count
 
     def segment(self, place: int, count: int) -> "Frames":
         """One of ``count`` stretches of each clip, equal to within a frame and at least one frame long."""
