@@ -7,6 +7,7 @@ from .precision import precise_dtype
 
 LOG_OFFSET = 1e-5
 SMALLEST = 1e-37
+LONG = 2**15  # frames
 
 
 def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, *, floor: float) -> Tensor:
@@ -47,5 +48,7 @@ def _power(base: Tensor, exponent: Tensor) -> Tensor:
     Torch's own power rounds the last frames of a row by another routine than the rest, so that a frame would depend on
     how many follow it. Logarithm and exponential do not, and in float64 lose nothing.
     """
+    if base.shape[-1] > LONG:  # an hour at once would take gigabytes
+        return torch.cat([_power(part, exponent) for part in base.split(LONG, dim=-1)], dim=-1)
     precise = precise_dtype(base)
     return torch.exp(exponent.to(precise) * torch.log(base.to(precise))).to(base.dtype)

@@ -97,12 +97,19 @@ class Frontend(nn.Module):
         floor = self.filterbank.energy_floor
         floored = energies if floor is None else energies.clamp(min=floor)
         if self.compression.scalable:
-            scaled = energies.clamp(min=0.0) / self.energy_scale[:, None] + SCALED_OFFSET
-            floored = torch.where(self.energy_scaled, scaled, floored)
+            # To look at the flag would stop another device than the CPU.
+            if energies.device.type == "cpu":
+                floored = self._scale(energies) if self.energy_scaled else floored
+            else:
+                floored = torch.where(self.energy_scaled, self._scale(energies), floored)
         features: Tensor = self.compression(floored)
         if self.instance_norm is not None:
             features = self.instance_norm(features, n_frames)
         return features
+
+    def _scale(self, energies: Tensor) -> Tensor:
+        """Energies over their scale, with an offset in place of the floor: (B, F, T) -> (B, F, T)."""
+        return energies.clamp(min=0.0) / self.energy_scale[:, None] + SCALED_OFFSET
 
     @overload
     def n_frames(self, lengths: int) -> int: ...
