@@ -379,3 +379,12 @@ def test_pickles_carry_paths_and_no_decoded_clips(files):
 
 def test_the_repr_tells_what_the_clips_are(files):
     assert repr(as_clips(files, sample_rate=RATE)) == "<3 clips at 16000 Hz from files>"
+
+
+def test_a_clip_alone_in_its_batch_is_not_copied():
+    clip = np.linspace(-1.0, 1.0, 5000, dtype=np.float32)
+    ((_, waveforms, lengths),) = as_clips([clip], sample_rate=16000).batches(4)
+    assert np.shares_memory(waveforms, clip)
+    assert waveforms.flags.writeable  # torch warns of memory that is not
+    assert waveforms.shape == (1, 5000)
+    assert lengths.tolist() == [5000]
