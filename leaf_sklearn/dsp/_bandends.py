@@ -44,20 +44,20 @@ def find_ends(bands: PreparedBands, lengths: Tensor) -> Ends:
         return Ends(left, frames, cells, _weigh(bands, left, right))
     # A hop has few paddings, and most batches one.
     pairs, which = torch.unique(torch.stack((left, right), 1), dim=0, return_inverse=True)
-    each = [_weights_of(bands, *pair) for pair in pairs.tolist()]
-    if len(each) == 1:
-        return Ends(int(left[0]), frames, cells, each[0])
-    return Ends(left, frames, cells, [torch.cat(weights)[which] for weights in zip(*each, strict=True)])
+    weights = _weights_of(bands, [(first, last) for first, last in pairs.tolist()])
+    if len(pairs) == 1:
+        return Ends(int(left[0]), frames, cells, weights)
+    return Ends(left, frames, cells, [weight[which] for weight in weights])
 
 
-def _weights_of(bands: PreparedBands, left: int, right: int) -> list[Tensor]:
-    """Weights for one pair of paddings, kept from call to call where there are no gradients."""
-    found = bands.end_weights.get((left, right))
-    if found is None:
-        found = _weigh(bands, torch.tensor([left]), torch.tensor([right]))
-        if not found[0].requires_grad:
-            bands.end_weights[left, right] = found
-    return found
+def _weights_of(bands: PreparedBands, pairs: list[tuple[int, int]]) -> list[Tensor]:
+    """Weights for these pairs of paddings: the bands keep them, what they lack is computed at once."""
+    missing = [pair for pair in pairs if pair not in bands.end_weights]
+    if missing:
+        fresh = _weigh(bands, *torch.tensor(missing).unbind(1))
+        for pair, *rows in zip(missing, *fresh, strict=True):
+            bands.end_weights[pair] = rows
+    return [torch.stack(rows) for rows in zip(*(bands.end_weights[pair] for pair in pairs), strict=True)]
 
 
 def _weigh(bands: PreparedBands, left: Tensor, right: Tensor) -> list[Tensor]:

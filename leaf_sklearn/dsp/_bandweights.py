@@ -39,7 +39,7 @@ class PreparedBands:
     places : Tensor of shape (F,)
         Where each filter stands in the order of the plan.
     end_weights : dict
-        What the ends of clips need, by left and right padding: kept from call to call where there are no gradients.
+        What the ends of clips need, by left and right padding, as far as it was asked for.
     """
 
     plan: BandPlan

@@ -74,8 +74,10 @@ def _run(
 ) -> tuple[Tensor, list[Tensor]]:
     """Filter and pool all blocks, a chunk at a time: frames of blocks, and for each group nodes of the ends' cells."""
     plan, n_rows = bands.plan, waveforms.shape[0]
-    at_once = BLOCKS_CPU if waveforms.device.type == "cpu" else BLOCKS_ELSEWHERE
-    _keep_memory()
+    at_once = BLOCKS_ELSEWHERE
+    if waveforms.device.type == "cpu":
+        at_once = BLOCKS_CPU
+        _keep_memory()
     framed = waveforms.new_empty(len(plan.order), n_rows * n_blocks, plan.valid + plan.frame_cells - 1)
     nodes: list[list[Tensor]] = []
     for rows, blocks in _chunks(n_rows, n_blocks, at_once):
