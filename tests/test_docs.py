@@ -1,10 +1,12 @@
 """The documentation: every Python block runs, and the API page names every public name."""
 
+import functools
 import json
 import re
 import shlex
 from unittest.mock import patch
 
+import distributed
 import jupytext
 import numpy as np
 import pytest
@@ -17,6 +19,9 @@ from leaf_sklearn.cli import _main as cli
 from leaf_sklearn.frontends import PRESETS
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+LOCAL = functools.partial(
+    distributed.Client, processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None
+)
 PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -46,6 +51,7 @@ def test_blocks_run(page, recordings, monkeypatch):
     defaults = leaf_sklearn.LeafTransformer.__init__.__kwdefaults__
     for name, value in {"max_steps": 2, "batch_size": 4, "compression_search": False}.items():
         monkeypatch.setitem(defaults, name, value)
+    monkeypatch.setattr(distributed, "Client", lambda scheduler: LOCAL())  # no scheduler at the page's address
     namespace = {"__name__": "page"}
     with patch.dict(PRESETS):
         for line, source in blocks_of(page):
@@ -55,6 +61,14 @@ def test_blocks_run(page, recordings, monkeypatch):
 
 def test_pages_have_blocks():
     assert sum(len(blocks_of(page)) for page in PAGES) >= 20
+
+
+def test_no_fence_escapes():
+    """Python under another name would not run."""
+    found = {
+        language for page in PAGES for language in re.findall(r"^ *(?:```|~~~)(\S+)", page.read_text(), re.MULTILINE)
+    }
+    assert found == {"console", "python", "{include}", "{toctree}"}
 
 
 @pytest.mark.parametrize("module", ["", *public_modules()])
