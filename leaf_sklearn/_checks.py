@@ -20,16 +20,21 @@ def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDA
         raise ValueError(f"Complex data not supported: {name} must hold labels or real numbers.")
     if n_clips is not None and len(values) != n_clips:
         raise ValueError(
-            f"X has {n_clips} clips and {name} has {len(values)} entries: inconsistent numbers of samples."
+            f"X has {n_clips} clips and {name} has {len(values)} entries: inconsistent numbers of samples, expected an "
+            "entry a clip."
         )
     if values.ndim == 2 and values.shape[1] == 1:
         values = column_or_1d(values, warn=True)
     if values.ndim == 1:
         check_array(values[:, None], dtype=None, ensure_all_finite=values.dtype.kind == "f", input_name=name)
-        missing = [place for place, value in enumerate(values) if value is None or value != value]
-        if missing:
-            raise ValueError(f"Input {name} contains NaN or None at entry {missing[0]}.")
+        _refuse_missing(values, name)
     return values
+
+
+def _refuse_missing(values: NDArray[Any], name: str) -> None:
+    missing = [place for place, value in enumerate(values) if value is None or value != value]
+    if missing:
+        raise ValueError(f"Input {name} contains NaN or None at entry {missing[0]}.")
 
 
 def check_weights(sample_weight: Any, n_clips: int) -> NDArray[np.float32] | None:
@@ -54,7 +59,8 @@ def check_groups(groups: Any, n_clips: int) -> NDArray[Any] | None:
         return None
     values = column_or_1d(groups)
     if len(values) != n_clips:
-        raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries.")
+        raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries, expected an entry a clip.")
+    _refuse_missing(values, "groups")
     return values
 
 

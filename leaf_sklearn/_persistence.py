@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -125,10 +126,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
 def model_to_bytes(model: Saved) -> bytes:
     """Return the content of a model file, equal for equal models and versions."""
-    try:
-        from safetensors.numpy import save
-    except ImportError as error:
-        raise ImportError("Saving models needs safetensors: pip install 'leaf-sklearn[persist]'.") from error
+    save = writer_of_tensors()
     writer = _Writer()
     document: dict[str, Any] = {
         "version": FORMAT_VERSION,
@@ -138,6 +136,15 @@ def model_to_bytes(model: Saved) -> bytes:
     }
     # a second key would make the order of the two random, and equal models unequal files
     return save(writer.arrays, metadata={FORMAT: _signed(document, writer.arrays)})
+
+
+def writer_of_tensors() -> Callable[..., bytes]:
+    """Return what writes a model file; ImportError names the extra, for those who ask before the work."""
+    try:
+        from safetensors.numpy import save
+    except ImportError as error:
+        raise ImportError("Saving models needs safetensors: pip install 'leaf-sklearn[persist]'.") from error
+    return save
 
 
 class _Writer:
@@ -204,15 +211,15 @@ class _Reader:
 
 def _read(name: str) -> tuple[dict[str, Any], Arrays]:
     """Document and weights of a file, both checked to be as they were written."""
-    try:
-        from safetensors import SafetensorError, safe_open
-    except ImportError as error:
-        raise ImportError("Loading models needs safetensors: pip install 'leaf-sklearn[persist]'.") from error
     expected = "expected a file written by save"
     with Path(name).open("rb") as file:
         start = file.read(16)
     if start[:2] in (b"PK", b"\x80\x04", b"\x80\x05"):
         raise ModelFileError(f"{name!r} is a pickle or skops file, {expected}; see joblib.load and skops.io.load.")
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ImportError("Loading models needs safetensors: pip install 'leaf-sklearn[persist]'.") from error
     try:
         with safe_open(name, framework="numpy") as stored:
             metadata = stored.metadata() or {}

@@ -160,6 +160,13 @@ def test_labels_joined_by_semicolons_become_an_indicator(tmp_path):
     assert load_audio_files(path, multilabel=True).target.tolist() == [[1, 0], [0, 1]]
 
 
+def test_blanks_around_values_are_no_part_of_them(tmp_path):
+    path = table(tmp_path, "file,label,group,split\na.wav, x ,s1 , train\nb.wav,x,s1,train\nsub/c.flac,y\t, s2,test \n")
+    bunch = load_audio_files(path)
+    assert bunch.target_names == ["x", "y"] and bunch.target.tolist() == [0, 0, 1]
+    assert bunch.groups.tolist() == ["s1", "s1", "s2"] and bunch.split.tolist() == ["train", "train", "test"]
+
+
 def refused(path, *words, error=ValueError, **options):
     with pytest.raises(error) as caught:
         load_audio_files(path, **options)
@@ -171,6 +178,7 @@ def test_missing_columns_are_named(tmp_path):
     path = table(tmp_path, TABLE)
     refused(path, str(path), "['genre']", "it has ['file', 'label', 'split', 'group', 'mood']", label="genre")
     refused(path, "['fold', 'part']", group="fold", split="part")
+    refused(table(tmp_path, "file,class\na.wav,x\n", name="class.csv"), "['label']", "'class'", "--label")
     refused(table(tmp_path, "a.wav,x\n", name="headless.csv"), "['file', 'label']")
 
 

@@ -196,10 +196,14 @@ def test_a_document_that_does_not_fit_is_refused(leaf, tmp_path, change, message
     assert str(path) in str(caught.value)
 
 
-def test_foreign_files_are_told(leaf, tmp_path):
+def test_foreign_files_are_told(leaf, tmp_path, monkeypatch):
     path = tmp_path / "model"
     joblib.dump(leaf, path)
-    with pytest.raises(ModelFileError, match=r"is a pickle or skops file.*joblib\.load"):
+    with (
+        pytest.raises(ModelFileError, match=r"is a pickle or skops file.*joblib\.load"),
+        monkeypatch.context() as patch,
+    ):
+        patch.setitem(sys.modules, "safetensors", None)
         load_model(path)
     save_file({"weight": np.zeros(3)}, path)
     with pytest.raises(ModelFileError, match="holds tensors of something else"):

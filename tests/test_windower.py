@@ -65,6 +65,11 @@ def test_the_frontend_trains_on_windows_with_their_groups(recordings):
     assert leaf.transform(windows.X).shape == (32, 44)
 
 
+def test_windows_of_an_array_of_paths_show_plainly(recordings):
+    window = Windower(0.5).cut(np.array([str(path) for path in recordings])).X[0]
+    assert repr(window) == f"AudioSegment({str(recordings[0])!r}, 0 s to 0.5 s)"
+
+
 def test_a_table_is_cut_row_by_row():
     windows = Windower(1.0, sample_rate=10).cut(np.arange(50.0).reshape(2, 25))
     assert [window.tolist()[0] for window in windows.X] == [0, 10, 25, 35]

@@ -223,7 +223,9 @@ def decode_blocks(
         try:
             block = stream.read(wanted, dtype="float32", always_2d=True)
         except (soundfile.SoundFileError, ValueError) as error:
-            raise AudioFileError(f"{name!r} is corrupt after {count} samples ({_reason(error)}).") from error
+            raise AudioFileError(
+                f"{name!r} is corrupt somewhere in samples {count} to {count + wanted} ({_reason(error)})."
+            ) from error
         with np.errstate(invalid="ignore", over="ignore"):
             mixed = block[:, 0] if stream.channels == 1 else block.mean(axis=1)
         count += len(block)

@@ -32,6 +32,7 @@ def clip_kind(X: Any) -> str:
     """
     content = _opened(X)
     if isinstance(content, np.ndarray):
+        _check_dimensions(content)
         return "array"
     # rows of plain numbers, equally long, are scikit-learn's array-like; arrays in a list are separate clips, and so
     # are the entries of a column
@@ -75,6 +76,11 @@ def _opened(X: Any) -> NDArray[Any] | list[Any]:
             f"X is one 1-D sequence of {len(X)} numbers. Reshape your data by X.reshape(1, -1) or wrap one clip in "
             f"a list, [X]; {_EXPECTED}."
         )
+    if isinstance(X[0], list | tuple) and any(isinstance(part, np.ndarray) for part in X[0]):
+        raise ValueError(
+            f"X[0] is a {type(X[0]).__name__} of {len(X[0])} that holds an array; expected the samples alone, without "
+            f"their rate: {_EXPECTED}."
+        )
     return list(X)
 
 
@@ -95,8 +101,14 @@ def _column_to_list(column: Any) -> list[Any]:
     return list(column.to_list())
 
 
+def _check_dimensions(table: NDArray[Any]) -> None:
+    if table.ndim != 2:
+        raise ValueError(f"X has shape {table.shape}; expected (n_clips, n_times), mono: average the channels first.")
+
+
 def _checked_table(table: NDArray[Any]) -> NDArray[Any]:
-    if table.ndim != 2 or table.size == 0:
+    _check_dimensions(table)
+    if table.size == 0:
         raise ValueError(f"X has shape {table.shape}; expected (n_clips, n_times), at least one of each.")
     if table.dtype.kind == "O":
         try:
@@ -112,7 +124,7 @@ def _checked_paths(paths: Sequence[Any]) -> list[str | AudioSegment]:
     for index, path in enumerate(paths):
         if not _is_path(path):
             raise ValueError(f"X[{index}] is {_describe(path)}, X[0] a path; expected all paths or all arrays.")
-    names = [os.fsdecode(path) for path in paths]
+    names = [str(os.fsdecode(path)) for path in paths]  # not NumPy's str, which shows as np.str_
     different = dict.fromkeys(names)
     missing = [name for name in different if not os.path.isfile(name)]
     if missing:

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 
 from .._files import check_writable_place, replacing
-from .._persistence import load_model
+from .._persistence import load_model, writer_of_tensors
 from ..compare._compare import compare
 from ..compare._jobs import make_transformer, score_on
 from ..compare._results import ResultsFile
@@ -72,6 +72,8 @@ def demo_command(arguments: Namespace) -> None:
 def fit_command(arguments: Namespace) -> None:
     """Fit one frontend and save it."""
     place = check_writable_place(arguments.out)
+    if place.suffix == SAFE_ENDING:
+        writer_of_tensors()  # an extra that is missing is told before the training
     data = load_data(arguments.data, arguments.label)
     transformer: Any = make_transformer(arguments.frontend, _transformer_params(arguments))
     is_test = np.zeros(len(data.filenames), dtype=bool) if data.split is None else data.split == "test"
@@ -191,7 +193,8 @@ def read_model(path: str) -> Any:
     try:
         model = joblib.load(path)
     except Exception as error:
-        raise ValueError(f"{path} cannot be read as a model: {error}.") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"{path} cannot be read as a model, expected one of leaf-sklearn fit ({reason}).") from error
     if not (hasattr(model, "transform") and hasattr(model, "get_feature_names_out")):
         raise ValueError(f"{path} holds a {type(model).__name__}, expected a transformer saved by leaf-sklearn fit.")
     return model

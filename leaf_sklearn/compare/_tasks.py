@@ -183,6 +183,8 @@ def _folds(
             f"{name}: {cv} folds of {n_units} {'clips' if groups is None else 'groups'}; a cross-validation needs 2 "
             "folds or more, at most one a clip or group, and 2 clips of each class."
         )
+    if y.ndim == 1 and (most := np.unique(y, return_counts=True)[1].max()) < cv:
+        raise ValueError(f"{name}: {cv} folds, but no class has more than {most} clips; expected cv={most} at most.")
     kinds: dict[tuple[bool, bool], Any] = {
         (False, False): StratifiedKFold,
         (False, True): StratifiedGroupKFold,

@@ -36,7 +36,8 @@ def load_audio_files(
         A folder with one folder a class; or a CSV (or tab-separated .tsv) file with a header and a row a clip, whose
         column "file" is relative to its own folder; or a folder that holds such a file named metadata.csv.
     label, group, split : str
-        Names of the table's columns; the last two may be absent under their default names.
+        Names of the table's columns; the last two may be absent under their default names. Blanks around their values
+        are dropped.
     multilabel : bool or "auto"
         Whether labels are split at ";" into several labels a clip; "auto": if any label holds one.
 
@@ -110,10 +111,14 @@ def _rows_of_table(table: Path, *, label: str, group: str, split: str) -> list[R
     wanted = [name for name in dict.fromkeys(["file", label, group, split]) if name not in optional]
     absent = [name for name in wanted if name not in columns]
     if absent:
-        raise ValueError(f"{str(table)!r} misses the columns {absent}; it has {columns}.")
+        raise ValueError(
+            f"{str(table)!r} misses the columns {absent}; it has {columns}. Another column with the labels is named by "
+            "label=... (in the shell --label)."
+        )
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():
             raise ValueError(f"Row {number} of {str(table)!r} does not have the {len(columns)} columns of the header.")
+        row |= {name: row[name].strip() for name in {label, group, split} & row.keys() - {"file"}}
         row["file"] = str(table.parent / row["file"])
     if not rows:
         raise ValueError(f"{str(table)!r} has a header but no rows; expected a row a clip.")
@@ -140,7 +145,7 @@ def _read_table(table: Path) -> tuple[list[str], list[Row]]:
 
 def _classes(labels: list[str]) -> tuple[np.ndarray, list[str]]:
     """Labels -> (n_clips,) positions in the sorted names."""
-    unlabelled = [number for number, label in enumerate(labels, start=1) if not label.strip()]
+    unlabelled = [number for number, label in enumerate(labels, start=1) if not label]
     if unlabelled:
         raise ValueError(f"{len(unlabelled)} of {len(labels)} clips have no label, the first in row {unlabelled[0]}.")
     names, target = np.unique(labels, return_inverse=True)

@@ -159,7 +159,15 @@ def _picture(transformer: AudioTransformer, clip: Any) -> Picture:
 
 
 def _as_clip(clip: Any) -> Any:
-    return clip if isinstance(clip, str) or hasattr(clip, "__fspath__") else np.asarray(clip)
+    if isinstance(clip, str) or hasattr(clip, "__fspath__"):
+        return clip
+    samples = np.asarray(clip)
+    if samples.ndim != 1 or samples.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Got a clip of shape {samples.shape} and type {samples.dtype}, expected one: a 1-D array of numbers or a "
+            "path. Pass X[0]."
+        )
+    return samples
 
 
 def _draw(panel: Any, picture: Picture, cmap: str) -> None:

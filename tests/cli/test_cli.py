@@ -285,13 +285,20 @@ def test_errors(recordings, tmp_path, capsys):
             "Got frontend='leef', expected one of [",
         ),
         (["compare", recordings, recordings, "--out", tmp_path / "x"], "equal names"),
+        (
+            ["compare", recordings, "--cv", "7", "--out", tmp_path / "x"],
+            "recordings: 7 folds, but no class has more than 6",
+        ),
         (["fit", recordings, "--out", tmp_path / "missing" / "model"], "is not a folder"),
         (["fit", recordings, "--out", tmp_path / "empty"], "expected the name of a file"),
         (["fit", recordings, "--out", tmp_path / "x", "--frontend", "leef"], "Got frontend='leef'"),
         (["inspect", tmp_path / "nowhere"], "There is no model file"),
         (["inspect", good, "--clip", tmp_path / "no.wav", "--out", tmp_path / "x"], "no.wav"),
         (["transform", tmp_path / "nowhere", wav, "--out", out], "There is no model file"),
-        (["transform", broken, wav, "--out", out], "broken.joblib cannot be read as a model"),
+        (
+            ["transform", broken, wav, "--out", out],
+            "broken.joblib cannot be read as a model, expected one of leaf-sklearn fit (IndexError: ",
+        ),
         (["transform", other, wav, "--out", out], "holds a dict"),
         (["transform", good, wav, "--out", tmp_path / "features.txt"], "['.csv', '.parquet', '.npz']"),
         (["transform", good, tmp_path / "empty", "--out", out], "holds no audio files"),
@@ -312,6 +319,11 @@ def test_a_missing_extra_is_named(recordings, tmp_path, capsys, monkeypatch):
     wav = next(recordings.rglob("*.wav"))
     assert_refused(
         capsys, ["transform", model, wav, "--out", tmp_path / "features.parquet"], "pip install 'leaf-sklearn[parquet]'"
+    )
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    monkeypatch.setattr(commands, "load_data", lambda *_: pytest.fail("the work began before the extra was missed"))
+    assert_refused(
+        capsys, ["fit", recordings, "--out", tmp_path / "m.safetensors", *TINY], "pip install 'leaf-sklearn[persist]'"
     )
 
 

@@ -198,6 +198,15 @@ def test_a_cut_flac_or_mp3_is_refused(tmp_path, name, kept):
     refused(path)
 
 
+def test_damage_in_the_middle_of_an_mp3_is_located(tmp_path):
+    path = write(tmp_path, "a.mp3", np.random.default_rng(0).normal(0, 0.1, 48_000), 16_000)
+    content = bytearray(path.read_bytes())
+    start, stop = len(content) // 2, 3 * len(content) // 4
+    content[start:stop] = np.random.default_rng(0).bytes(stop - start)
+    path.write_bytes(content)
+    refused(path, "a.mp3", "corrupt somewhere in samples 0 to ")
+
+
 def test_a_flac_that_declares_too_many_samples_is_refused(tmp_path):
     path = write(tmp_path, "a.flac", tone(16_000, 16_000), 16_000)
     refused(patched(path, 22, struct.pack(">I", 16_001)), "cut short", "16001")

@@ -239,6 +239,18 @@ def test_a_bad_clip_in_a_list_is_named(clip, words):
     refused([*ragged(10, 20, 30), clip], "3", *words)
 
 
+def test_channels_in_a_table_are_told():
+    refused(noise(4, 2, 100), "shape (4, 2, 100)", "mono")
+    with pytest.raises(ValueError, match="mono"):
+        clip_kind(noise(4, 2, 100))
+
+
+@pytest.mark.parametrize("pair", [(RATE, noise(50)), (noise(50), RATE), [RATE, noise(50)]])
+def test_samples_with_their_rate_are_told(pair):
+    """What scipy.io.wavfile.read, soundfile.read and librosa.load return."""
+    refused([pair, pair], "X[0] is a ", " of 2 that holds an array", "the samples alone, without their rate")
+
+
 @pytest.mark.parametrize("odd", [noise(10), None, np.nan, 3])
 def test_what_is_no_path_among_paths_is_named(files, odd):
     refused([*files, odd], "X[3]", "all paths or all arrays")

@@ -56,6 +56,12 @@ def test_references(leaf, clips):
         FeaturesDisplay.from_estimator(leaf, clip, reference=LeafTransformer())
 
 
+def test_it_is_of_one_clip(leaf, clips):
+    for several in (clips[0][:3], ["a.wav", "b.wav"]):
+        with pytest.raises(ValueError, match=r"Got a clip of shape .* expected one: a 1-D array of numbers or a path"):
+            FeaturesDisplay.from_estimator(leaf, several)
+
+
 def test_wavegram_has_channels_but_no_frequencies():
     clip = np.random.default_rng(0).standard_normal(16000)
     wavegram = LeafTransformer("wavegram", device="cpu").fit([clip])

@@ -117,3 +117,6 @@ def test_groups_need_an_entry_a_clip():
     assert check_groups(["a", "b"], 2).tolist() == ["a", "b"]
     with pytest.raises(ValueError, match="X has 3 clips and groups has 2 entries"):
         check_groups([1, 2], 3)
+    for missing in (None, np.nan):
+        with pytest.raises(ValueError, match="groups contains NaN or None at entry 1"):
+            check_groups(np.array(["a", missing, "b"], dtype=object), 3)
