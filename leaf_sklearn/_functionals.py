@@ -18,34 +18,40 @@ class Frames:
     def __init__(self, values: Tensor, n_frames: Tensor, floor: float = 0.0, rate: float = FRAME_RATE) -> None:
         """``values`` (B, F, T); ``n_frames`` (B,), each at least 1; ``floor`` is added to variances; ``rate`` in Hz."""
         self.floor, self.rate = floor, rate
-        positions = torch.arange(values.shape[-1], device=values.device)
         self.count = n_frames.to(values.dtype)[:, None]
-        self.n_frames = n_frames
-        self.valid = (positions < n_frames[:, None])[:, None, :]
-        self.is_full = values.device.type == "cpu" and bool(self.valid.all())
+        self.n_frames, self.n_columns = n_frames, values.shape[-1]
+        # To look at the numbers would stop another device than the CPU.
+        self.is_full = values.device.type == "cpu" and bool((n_frames == self.n_columns).all())
         self.values = self._masked(values)
+
+    @cached_property
+    def valid(self) -> Tensor:
+        """Whether a frame is one of its clip: (B, 1, T)."""
+        positions = torch.arange(self.n_columns, device=self.n_frames.device)
+        return (positions < self.n_frames[:, None])[:, None, :]
 
     def _masked(self, values: Tensor) -> Tensor:
         """Zeros behind each clip's own frames; nothing is copied where there is nothing behind."""
         return values if self.is_full else torch.where(self.valid, values, 0.0)
 
     @cached_property
-    def spectra(self) -> list[tuple[int, Tensor, Tensor]]:
-        """For each number n of frames, which clips have it and their power by rate: (R,), (R, F, n // 2 + 1).
+    def spectra(self) -> list[tuple[int, Tensor]]:
+        """For each number n of frames, in rising order, half the power of its clips by rate: (R, F, 2 (n // 2 + 1)).
 
-        Power of the fluctuation about the mean, at the rates of the Fourier transform of a clip's own frames.
+        Power of the fluctuation about the mean, at the rates of the Fourier transform of a clip's own frames; the
+        squares of real and imaginary parts side by side.
         """
         found = []
         for n_frames in self.n_frames.unique().tolist():
-            rows = (self.n_frames == n_frames).nonzero()[:, 0]
-            clips = (self.values if len(rows) == len(self.values) else self.values[rows])[:, :, :n_frames]
+            clips = (self.values if self.is_full else self.values[self.n_frames == n_frames])[:, :, :n_frames]
             # Two rows at least: the transform of a single one is rounded in another way.
-            spectrum = torch.fft.rfft(clips.expand(-1, max(2, clips.shape[1]), -1))[:, : clips.shape[1]]
-            power = torch.view_as_real(spectrum).square().sum(-1)
-            power[..., 0] = 0.0
-            # every rate but the highest of an even number of frames stands for two bins
-            power[..., 1 : (n_frames + 1) // 2] *= 2
-            found.append((n_frames, rows, power / n_frames**2))
+            rows = clips.expand(-1, max(2, clips.shape[1]), -1)
+            spectrum = torch.fft.rfft(rows, norm="forward")[:, : clips.shape[1]]
+            power = torch.view_as_real(spectrum).flatten(2).square()
+            power[..., :2] = 0.0
+            if n_frames % 2 == 0:  # every rate but this one stands for two bins
+                power[..., -2:] /= 2
+            found.append((n_frames, power))
         return found
 
     def mean_of(self, values: Tensor) -> Tensor:
@@ -56,6 +62,8 @@ class Frames:
         """One of ``count`` stretches of each clip, equal to within a frame and at least one frame long."""
         start = (self.n_frames * place // count).minimum(self.n_frames - 1)
         stop = (self.n_frames * (place + 1) // count).maximum(start + 1)
+        if self.is_full:
+            return Frames(self.values[:, :, int(start[0]) : int(stop[0])], stop - start, self.floor, self.rate)
         longest = -(-self.values.shape[-1] // count)
         columns = start[:, None] + torch.arange(longest, device=start.device)
         columns = columns.clamp(max=self.values.shape[-1] - 1)[:, None, :].expand(-1, self.values.shape[1], -1)
@@ -130,11 +138,11 @@ def modulation(frames: Frames, low: float, high: float) -> Tensor:
 
     From the Fourier transform of each clip's own frames, so that the squares over all bands add up to the variance.
     """
-    found = frames.values.new_empty(frames.values.shape[:2])
-    for n_frames, rows, power in frames.spectra:
-        first, last = (min(math.ceil(hertz * n_frames / frames.rate), power.shape[-1]) for hertz in (low, high))
-        found[rows] = (power[..., first:last].sum(-1) + frames.floor).sqrt()
-    return found
+    found = []
+    for n_frames, power in frames.spectra:
+        first, last = (2 * math.ceil(hertz * n_frames / frames.rate) for hertz in (low, high))
+        found.append((2 * power[..., first:last].sum(-1) + frames.floor).sqrt())
+    return torch.cat(found)[frames.n_frames.argsort(stable=True).argsort()] if len(found) > 1 else found[0]
 
 
 FUNCTIONALS: dict[str, Callable[[Frames], Tensor]] = {

@@ -104,7 +104,9 @@ class Network(nn.Module):
 
     def features(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, F, T) and the frames of each clip (B,)."""
-        return self.frontend(waveforms, lengths), self.frontend.n_frames(lengths)
+        # To look at the lengths would stop another device than the CPU.
+        whole = lengths.device.type == "cpu" and bool((lengths == waveforms.shape[1]).all())
+        return self.frontend(waveforms, None if whole else lengths), self.frontend.n_frames(lengths)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
         features, n_frames = self.features(waveforms, lengths)
