@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from ._bandplan import BandGroup
 from ._bandweights import PreparedBands
 
 
@@ -28,8 +27,8 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
     """
     plan, n_blocks = bands.plan, spectrum.shape[0]
     pieces, nodes = [], []
-    for group, response, weights in zip(plan.groups, bands.responses, bands.weights, strict=True):
-        energy = _squares(_envelope(spectrum, group, response, plan.overhang[0]))
+    for group, starts, response, weights in zip(plan.groups, bands.starts, bands.responses, bands.weights, strict=True):
+        energy = _squares(_envelope(spectrum, starts, response))
         energy = energy.view(len(group.filters), n_blocks * plan.cells, -1)
         pieces.append(torch.bmm(weights, energy.mT))
         nodes.append(energy.index_select(1, cells))
@@ -37,14 +36,15 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
     framed = by_cell.new_zeros(len(plan.order), n_blocks, plan.valid + plan.frame_cells - 1)
     for cell in range(plan.frame_cells):
         framed[..., cell : cell + plan.valid] += by_cell[:, cell]
+    if bands.leaks is not None:
+        framed = framed + (bands.leaks @ framed.flatten(1)).view_as(framed)
     return framed, nodes
 
 
-def _envelope(spectrum: Tensor, group: BandGroup, response: Tensor, first: int) -> Tensor:
+def _envelope(spectrum: Tensor, starts: Tensor, response: Tensor) -> Tensor:
     """Filter blocks by a group, real and imaginary parts of its nodes side by side: (n, C) -> (F_g, n, 2 M)."""
     # Real responses multiply real and imaginary parts alike.
     values, per_bin = (spectrum, 1) if response.is_complex() else (torch.view_as_real(spectrum).flatten(1), 2)
-    starts = torch.tensor(group.starts, device=spectrum.device) + first
     bands = values.unfold(1, response.shape[2], per_bin).transpose(0, 1).index_select(0, starts)
     product = bands * response if _tracks(bands, response) else bands.mul_(response)
     if per_bin == 2:

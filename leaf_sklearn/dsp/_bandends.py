@@ -55,9 +55,11 @@ def _weights_of(bands: PreparedBands, pairs: list[tuple[int, int]]) -> list[Tens
     missing = [pair for pair in pairs if pair not in bands.end_weights]
     if missing:
         fresh = _weigh(bands, *torch.tensor(missing).unbind(1))
-        for pair, *rows in zip(missing, *fresh, strict=True):
+        for pair, *rows in zip(missing, *(weights.split(1) for weights in fresh), strict=True):
             bands.end_weights[pair] = rows
-    return [torch.stack(rows) for rows in zip(*(bands.end_weights[pair] for pair in pairs), strict=True)]
+    if len(pairs) == 1:
+        return bands.end_weights[pairs[0]]
+    return [torch.cat(rows) for rows in zip(*(bands.end_weights[pair] for pair in pairs), strict=True)]
 
 
 def _weigh(bands: PreparedBands, left: Tensor, right: Tensor) -> list[Tensor]:

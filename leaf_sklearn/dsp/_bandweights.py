@@ -30,22 +30,29 @@ class PreparedBands:
     Attributes
     ----------
     plan : BandPlan
+    starts : list of Tensor of shape (F_g,)
+        First bin of each band in spectra that are continued by ``plan.overhang``.
     responses : list of Tensor, (F_g, 1, 2 M) for odd kernels, complex (F_g, 1, M) for even ones
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
         Pooling weights of the nodes about a frame, last cell first.
     end_windows : Tensor of shape (2, F, end_frames, end_samples)
         Pooling windows of the first and last frames, over the samples about the end of a clip.
+    leaks : Tensor of shape (F, F) or None
+        What each filter hears beyond its band, for each energy of another.
     places : Tensor of shape (F,)
         Where each filter stands in the order of the plan.
     end_weights : dict
-        What the ends of clips need, by left and right padding, as far as it was asked for.
+        What the ends of clips need, by left and right padding, as far as it was asked for: for each group (1, 2, F_g,
+        end_frames, 2 end_cells rate).
     """
 
     plan: BandPlan
+    starts: list[Tensor]
     responses: list[Tensor]
     weights: list[Tensor]
     end_windows: Tensor
+    leaks: Tensor | None
     places: Tensor
     end_weights: dict[tuple[int, int], list[Tensor]] = field(default_factory=dict)
 
@@ -56,15 +63,17 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     center, sigma, width = (values.double()[order] for values in (center, sigma, width))
     response = _responses(center[:, None], sigma[:, None], plan, dtype)
     windows = gaussian_lowpass(width, kernel_size=plan.kernel_size).to(dtype)
-    responses, weights = [], []
-    for members, group in zip(plan.members, plan.groups, strict=True):
-        starts = torch.tensor(group.starts, device=center.device)
-        bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
+    starts, responses, weights = _first_bins(plan, center.device), [], []
+    for members, group, first in zip(plan.members, plan.groups, starts, strict=True):
+        bins = first[:, None] - plan.overhang[0] + torch.arange(group.rate * plan.cells, device=center.device)
         band = torch.gather(response[members], 1, bins % plan.block)
         responses.append((band if band.is_complex() else band.repeat_interleave(2, 1))[:, None])
         pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
         weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
-    return PreparedBands(plan, responses, weights, _end_windows(windows, plan), order.argsort())
+    leaks = None
+    if plan.leaks is not None:
+        leaks = torch.as_tensor(plan.leaks, dtype=dtype, device=center.device)[order][:, order]
+    return PreparedBands(plan, starts, responses, weights, _end_windows(windows, plan), leaks, order.argsort())
 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
@@ -80,7 +89,12 @@ def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> Prepare
     places = order.argsort()
     responses = [response[members, None] for members in plan.members]
     pooling = [weights[members] for members in plan.members]
-    return PreparedBands(plan, responses, pooling, _end_windows(windows, plan), places)
+    starts = _first_bins(plan, order.device)
+    return PreparedBands(plan, starts, responses, pooling, _end_windows(windows, plan), None, places)
+
+
+def _first_bins(plan: BandPlan, device: torch.device) -> list[Tensor]:
+    return [torch.tensor(group.starts, device=device) + plan.overhang[0] for group in plan.groups]
 
 
 def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype) -> Tensor:

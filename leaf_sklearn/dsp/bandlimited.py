@@ -95,7 +95,7 @@ def _run(
             nodes.append(values)
         else:
             nodes[-1] = [before + value for before, value in zip(nodes[-1], values, strict=True)]
-    return framed, [torch.cat(chunks, 1) for chunks in zip(*nodes, strict=True)]
+    return framed, [torch.cat(chunks, 1) for chunks in zip(*nodes, strict=True)] if len(nodes) > 1 else nodes[0]
 
 
 def _keep_memory() -> None:
@@ -122,10 +122,10 @@ def _cut_blocks(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, b
     """
     step = plan.valid * plan.hop
     # The first cell of frame 0 lies `left + offset` before the clip. Even kernels look one sample ahead.
-    start = blocks.start * step - plan.reach - plan.offset + 1 - plan.kernel_size % 2
+    start = blocks.start * step - plan.before - plan.offset + 1 - plan.kernel_size % 2
     stop = start + (len(blocks) - 1) * step + plan.block
     placed = place_clips(waveforms, lengths, left, start=start, stop=stop)
-    return placed.unfold(1, plan.block, step).roll(-plan.reach, 2).flatten(0, 1)
+    return placed.unfold(1, plan.block, step).roll(-plan.before, 2).flatten(0, 1)
 
 
 def _spectrum(signal: Tensor, plan: BandPlan) -> Tensor:

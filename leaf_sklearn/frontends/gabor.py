@@ -95,9 +95,7 @@ class GaborBank(Filterbank):
         if not isinstance(pooling, GaussianPooling) or waveforms.device.type == "meta":
             return super().fast_energies(waveforms, lengths, pooling)
         width = pooling.clipped_width
-        return gabor_energies(
-            waveforms, lengths, *self.ordered(), width, kernel_size=self.kernel_size, hop=pooling.hop
-        )
+        return gabor_energies(waveforms, lengths, *self.ordered(), width, kernel_size=self.kernel_size, hop=pooling.hop)
 
     def center_frequencies(self) -> Floats:
         """Centre of every filter in Hz, (F,)."""
