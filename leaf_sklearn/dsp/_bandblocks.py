@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ._bandweights import PreparedBands
 
@@ -33,9 +34,9 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
         pieces.append(torch.bmm(weights, energy.mT))
         nodes.append(energy.index_select(1, cells))
     by_cell = torch.cat(pieces).unflatten(2, (n_blocks, plan.cells))[..., : plan.valid]
-    framed = by_cell.new_zeros(len(plan.order), n_blocks, plan.valid + plan.frame_cells - 1)
-    for cell in range(plan.frame_cells):
-        framed[..., cell : cell + plan.valid] += by_cell[:, cell]
+    shared = plan.frame_cells - 1
+    parts = [functional.pad(part, (cell, shared - cell)) for cell, part in enumerate(by_cell.unbind(1))]
+    framed = torch.stack(parts).sum(0)
     if bands.leaks is not None:
         framed = framed + (bands.leaks @ framed.flatten(1)).view_as(framed)
     return framed, nodes

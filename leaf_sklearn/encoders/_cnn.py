@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ._layers import BatchNorm, frame_mask, mask_frames
+from ._layers import BatchNorm, mask_frames
 
 CHANNELS = (96, 128)
 KERNEL_SIZE = 5
@@ -35,8 +35,7 @@ class CNN(nn.Module):
 
 def mean_and_std(values: Tensor, n_frames: Tensor) -> Tensor:
     """Mean and standard deviation over the valid frames: (B, C, T) -> (B, 2 C)."""
-    valid = frame_mask(n_frames, values.shape[-1])
     count = n_frames[:, None].to(values.dtype)
-    mean = torch.where(valid, values, 0.0).sum(-1) / count
-    centred = torch.where(valid, values - mean[:, :, None], 0.0)
+    mean = mask_frames(values, n_frames).sum(-1) / count
+    centred = mask_frames(values - mean[:, :, None], n_frames)
     return torch.cat([mean, (centred.square().sum(-1) / count + 1e-5).sqrt()], dim=1)

@@ -4,14 +4,13 @@ import torch
 from torch import Tensor, nn
 
 
-def frame_mask(n_frames: Tensor, length: int) -> Tensor:
-    """Which of ``length`` frames belong to each clip: (B,) -> (B, 1, length) bool."""
-    return (torch.arange(length, device=n_frames.device) < n_frames[:, None])[:, None, :]
-
-
 def mask_frames(values: Tensor, n_frames: Tensor) -> Tensor:
     """Zero the frames beyond each clip's own, so that a convolution sees its padding there: (B, C, T)."""
-    return torch.where(frame_mask(n_frames, values.shape[-1]), values, 0.0)
+    # To look at the numbers would stop another device than the CPU.
+    if values.device.type == "cpu" and bool((n_frames == values.shape[-1]).all()):
+        return values
+    valid = torch.arange(values.shape[-1], device=n_frames.device) < n_frames[:, None]
+    return torch.where(valid[:, None], values, 0.0)
 
 
 class BatchNorm(nn.Module):
@@ -29,18 +28,17 @@ class BatchNorm(nn.Module):
 
     def forward(self, values: Tensor, n_frames: Tensor) -> Tensor:
         if self.training:
-            valid = frame_mask(n_frames, values.shape[-1])
             count = n_frames.sum().to(values.dtype)
-            mean = torch.where(valid, values, 0.0).sum((0, 2)) / count
-            centred = torch.where(valid, values - mean[:, None], 0.0)
+            mean = mask_frames(values, n_frames).sum((0, 2)) / count
+            centred = mask_frames(values - mean[:, None], n_frames)
             variance = centred.square().sum((0, 2)) / count
             with torch.no_grad():
                 self.mean.lerp_(mean, self.momentum)
                 self.variance.lerp_(variance, self.momentum)
         else:
-            mean, variance = self.mean, self.variance
+            centred, variance = values - self.mean[:, None], self.variance
         scale = self.weight * (variance + self.eps).rsqrt()
-        return (values - mean[:, None]) * scale[:, None] + self.bias[:, None]
+        return centred * scale[:, None] + self.bias[:, None]
 
 
 class Dropout(nn.Module):
