@@ -29,6 +29,7 @@ templates_path = ["_templates"]
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 3
@@ -39,6 +40,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("leaf_sklearn",),
     "abort_on_example_error": True,
+    "capture_repr": ("_repr_html_",),
     "min_reported_time": 10,
     "show_memory": False,
     "show_signature": False,
@@ -59,6 +61,7 @@ html_show_copyright = False
 html_show_sourcelink = False
 html_context = {"default_mode": "auto"}
 html_theme_options = {
+    "header_links_before_dropdown": 4,
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
     "secondary_sidebar_items": ["page-toc"],

@@ -42,13 +42,13 @@ class LeafTransformer(AudioTransformer):
     frontend : {"leaf", "sincnet", "sincnet+", "td-fbanks", "mel-pcen", "wavegram", "mel"}, default="leaf"
         The frontend, a row of the paper's Table 4: a preset of filterbank, pooling and compression.
     sample_rate : int, default=16000
-        Rate in Hz at which clips are analysed; files of other rates are resampled.
+        Rate in Hz at which clips are analysed, 1000 to 192000; files of other rates are resampled.
     input_sample_rate : int or None, default=None
         Rate in Hz of clips given as arrays; None means ``sample_rate``. Files carry their own.
     n_filters : int, default=40
-        Filters, the channels of the features.
+        Filters, the channels of the features; 1 to 1024.
     window_ms, hop_ms : float, default=25.0 and 10.0
-        Length of a filter and distance of the frames, in milliseconds.
+        Length of a filter and distance of the frames, in milliseconds, up to 10000.
     fmin, fmax : float or None, default=None
         Edges in Hz of the initial filters; None means the preset's own (60 and 7800, for sinc filters 50 and 7900),
         at most 0.4875 * ``sample_rate``.

@@ -23,13 +23,13 @@ class MelTransformer(AudioTransformer):
     Parameters
     ----------
     sample_rate : int, default=16000
-        Rate in Hz at which clips are analysed; files of other rates are resampled.
+        Rate in Hz at which clips are analysed, 1000 to 192000; files of other rates are resampled.
     input_sample_rate : int or None, default=None
         Rate in Hz of clips given as arrays; None means ``sample_rate``. Files carry their own.
     n_filters : int, default=40
-        Mel bands.
+        Mel bands; 1 to 1024.
     window_ms, hop_ms : float, default=25.0 and 10.0
-        Window and hop of the short-time Fourier transform, in milliseconds.
+        Window and hop of the short-time Fourier transform, in milliseconds, up to 10000.
     fmin, fmax : float or None, default=None
         Edges of the lowest and the highest band in Hz; None means 60 and 7800, the latter at most
         0.4875 * ``sample_rate``.

@@ -16,7 +16,8 @@ leaf = LeafTransformer(n_filters=24, max_steps=48, compression_search=False, ran
 leaf.fit(X, y)
 
 # %%
-# The dashed line is the step whose state was kept: the one with the best score on held-out clips.
+# The dashed line is the step whose state was kept: the last one, unless the held-out clips say that training did
+# harm.
 TrainingDisplay.from_estimator(leaf)
 
 # %%

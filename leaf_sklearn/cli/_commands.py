@@ -173,6 +173,10 @@ def _transformer_params(arguments: Namespace) -> dict[str, Any]:
 
 def _describe_score(transformer: Any) -> str:
     """Say the score of the clips that fit held out, at the step whose state was kept."""
+    start = transformer.history_[0]
+    if start.get("kept") == "start":
+        scores = f"{start['held_out_start']:.3f} before the training, {start['held_out_trained']:.3f} after it"
+        return f"Held-out clips, score: {scores}. The start was kept."
     kept = [entry for entry in transformer.history_ if entry["step"] == transformer.best_step_]
     score = kept[-1].get("score") if kept else None
     if score is None or not np.isfinite(score):

@@ -44,7 +44,8 @@ def describe_model(model: Any) -> str:
         f"{frontend['sample_rate']} Hz, {model.n_parameters_} learned parameters"
     ]
     if getattr(model, "n_iter_", 0):
-        lines.append(f"Trained for {model.n_iter_} steps; the state of step {model.best_step_} was kept")
+        kept = f"the state of step {model.best_step_}" if model.best_step_ else "the start, which scored better,"
+        lines.append(f"Trained for {model.n_iter_} steps; {kept} was kept")
     else:
         lines.append("Nothing was trained")
     return "\n".join(lines)

@@ -8,7 +8,6 @@ from typing import Any
 
 from .. import __version__
 from ..compare._jobs import CLASSIFIERS, NAMES
-from ..frontends import PRESETS
 from ._backend import add_backend_options
 from ._commands import compare_command, demo_command, describe_kept, fit_command, transform_command
 from ._inspect import inspect_command
@@ -136,7 +135,7 @@ examples:
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     parser.add_argument("--out", required=True, metavar="MODEL", help="the file to write, such as model.safetensors")
     parser.add_argument(
-        "--frontend", default="leaf", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: leaf)"
+        "--frontend", default="leaf", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: leaf)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seeds the training (default: 0)")
     _add_label(parser)
@@ -188,8 +187,8 @@ def _add_inspect(commands: "_SubParsersAction[ArgumentParser]") -> None:
         "inspect",
         "Show what a saved model learned.",
         """\
-Prints the filters that moved most and saves pictures of filters, training and, with --clip, features. MODEL is a joblib
-pickle: loading one runs code, so load only files you trust.
+Prints the filters that moved most and saves pictures of filters, training and, with --clip, features. A MODEL that does
+not end in .safetensors is a joblib pickle: loading one runs code, so load only files you trust.
 
 example:
   leaf-sklearn inspect model.joblib --clip recordings/robin/001.wav --out out/robin""",

@@ -43,8 +43,8 @@ def to_html(tables: str, lines: Sequence[Any], rows: Sequence[Row]) -> str:
     """
     parts = [
         "<h1>Comparison of audio frontends</h1>",
-        f"<p>{len(rows)} results of {_count(rows, 'task')} tasks, {_count(rows, 'frontend')} frontends and "
-        f"{_count(rows, 'classifier')} classifiers, each scored on clips that were not fitted on.</p>",
+        f"<p>Tasks: {_count(rows, 'task')}, frontends: {_count(rows, 'frontend')}, classifiers: "
+        f"{_count(rows, 'classifier')}, results: {len(rows)}, each scored on clips that were not fitted on.</p>",
         _chart(lines),
         markdown_to_html(tables),
         _differences(rows),

@@ -8,6 +8,8 @@ import numpy as np
 from ._estimators import audio_transformer
 from ._figures import COLOURS, GREY, as_ax, grid_of_axes, tidy
 
+ACCURACY = "Held-out accuracy"
+
 
 class TrainingDisplay:
     """The course of a training: loss, score of the held-out clips, learning rates, and the step that was kept.
@@ -91,7 +93,7 @@ class TrainingDisplay:
                 "frontend that learns."
             )
         ranked = transformer.task_ in ("multilabel", "regression")
-        name = "Held-out score" if ranked else "Held-out accuracy"
+        name = "Held-out score" if ranked else ACCURACY
         return cls(history, best_step=transformer.best_step_, score_name=name)
 
     def plot(self, ax: Any = None) -> Self:
@@ -115,6 +117,9 @@ class TrainingDisplay:
         if scored:
             panels[1].plot(*zip(*scored, strict=True), color=COLOURS[0], marker=".")
             panels[1].set_ylabel(self.score_name)
+            if self.score_name == ACCURACY:
+                low = min(score for _, score in scored)
+                panels[1].set_ylim(min(low, 0.9) - 0.05, 1.02)
         for place, (name, values) in enumerate(_rates(entries).items()):
             panels[-1].plot(steps, values, color=COLOURS[place % len(COLOURS)], marker=".", label=name)
         if len(_rates(entries)) > 1:

@@ -10,6 +10,7 @@ import soundfile
 from pyarrow import parquet
 
 import leaf_sklearn
+from leaf_sklearn._training import trial
 from leaf_sklearn.cli import _commands as commands
 from leaf_sklearn.cli import main
 from leaf_sklearn.cli._feature_files import is_folder
@@ -209,6 +210,17 @@ def test_fit_leaves_the_test_clips_out(table, tmp_path, capsys):
     np.testing.assert_array_equal(joblib.load(model).transform(files), by_hand.transform(files))
 
 
+def test_a_start_that_was_kept_is_told(recordings, tmp_path, capsys, monkeypatch):
+    model = tmp_path / "model.joblib"
+    right = iter([np.ones(12), np.zeros(12)])
+    monkeypatch.setattr(trial, "MIN_CLIPS", 1)
+    monkeypatch.setattr(trial, "clip_scores", lambda *args: next(right))
+    assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
+    assert "score: 1.000 before the training, 0.000 after it. The start was kept." in capsys.readouterr().out
+    assert main(["inspect", str(model), "--out", str(tmp_path)]) == 0
+    assert "Trained for 2 steps; the start, which scored better, was kept" in capsys.readouterr().out
+
+
 def test_fit_mel(recordings, tmp_path, capsys):
     assert main(["fit", str(recordings), "--frontend", "mel", "--out", str(tmp_path / "mel.joblib"), *TINY]) == 0
     assert capsys.readouterr().out == f"Saved {tmp_path / 'mel.joblib'}\n"
@@ -237,7 +249,7 @@ def test_inspect(recordings, tmp_path, capsys):
     assert main(["inspect", str(model), "--top", "3", "--clip", clip, "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert "LeafTransformer: frontend leaf, 4 filters at 4000 Hz, 28 learned parameters" in shown
-    assert "Trained for 2 steps; the state of step " in shown
+    assert "Trained for 2 steps; the state of step 2 was kept" in shown
     octaves = np.abs(np.log2(leaf.center_frequencies_ / leaf.initial_center_frequencies_))
     lines = shown.partition("filter  start Hz")[2].splitlines()[1:4]
     assert [int(line.split()[0]) for line in lines] == np.argsort(-octaves)[:3].tolist()

@@ -9,6 +9,7 @@ import pytest
 from leaf_sklearn import LeafTransformer, MelTransformer
 from leaf_sklearn._history import History
 from leaf_sklearn.display import TrainingDisplay
+from leaf_sklearn.display._training import ACCURACY
 
 
 def test_panels_show_the_history(leaf):
@@ -21,6 +22,12 @@ def test_panels_show_the_history(leaf):
         assert panel.lines[-1].get_xdata() == [leaf.best_step_] * 2
     assert display.ax_[0].texts[0].get_text() == f"kept: step {leaf.best_step_}"
     assert display.ax_[-1].get_xlabel() == "Step"
+
+
+def test_no_accuracy_above_one_is_shown():
+    history = [{"step": step, "loss": 1.0, "score": 1.0, "learning_rate": 0.1} for step in (1, 2)]
+    low, high = TrainingDisplay(history, score_name=ACCURACY).plot().ax_[1].get_ylim()
+    assert low < 0.9 and 1.0 < high < 1.03
 
 
 def test_without_scores_and_with_several_rates():
