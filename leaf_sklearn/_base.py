@@ -81,6 +81,12 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         ndarray of shape (n_clips, n_features)
             float64 where X is a float64 array, float32 otherwise. The features of a clip depend on that clip alone.
 
+        Raises
+        ------
+        ValueError
+            A clip or file cannot be used, a 2-D array has another length than in fit, or ``output`` does not fit the
+            clips or the fit; the message says which.
+
         Notes
         -----
         Where ``joblib.parallel_config`` sets ``n_jobs`` or a cluster, more than 64 files are shared among its workers.
@@ -112,6 +118,11 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         -------
         list of ndarray of shape (n_frames, n_filters), float32
             One array a clip, ``hop_ms`` from frame to frame.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`transform`.
         """
         check_is_fitted(self)
         check_fork()

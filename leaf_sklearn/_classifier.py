@@ -94,6 +94,11 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            y is missing or continuous, or as in :meth:`LeafTransformer.fit`.
         """
         if y is None:
             raise ValueError("LeafClassifier requires y to be passed, but the target y is None.")

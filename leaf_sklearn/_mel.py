@@ -64,6 +64,11 @@ class MelTransformer(AudioTransformer):
     --------
     LeafTransformer : Features whose filterbank is trained in fit.
 
+    Notes
+    -----
+    Power of a short-time Fourier transform (Hann window, 512 points or more), triangular bands on the mel scale
+    1127 ln(1 + f / 700), f in Hz: the filterbank that LEAF is compared with in its paper (Zeghidour et al., ICLR 2021).
+
     Examples
     --------
     >>> from leaf_sklearn import MelTransformer
@@ -123,6 +128,11 @@ class MelTransformer(AudioTransformer):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            A setting, a clip or a file cannot be used; the message says which and why.
         """
         self._init_callback_context().call_on_fit_task_begin(estimator=self, X=X, y=y)
         check_fork()

@@ -134,9 +134,7 @@ examples:
     )
     parser.add_argument("data", metavar="DATA", help=DATA_HELP)
     parser.add_argument("--out", required=True, metavar="MODEL", help="the file to write, such as model.safetensors")
-    parser.add_argument(
-        "--frontend", default="leaf", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: leaf)"
-    )
+    parser.add_argument("--frontend", default="leaf", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: leaf)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seeds the training (default: 0)")
     _add_label(parser)
     _add_transformer_options(parser)

@@ -141,6 +141,11 @@ def compare(
     Comparison
         Its ``rows``, ``summary()`` and ``to_markdown()``.
 
+    Raises
+    ------
+    ValueError
+        A name or setting is unknown, the data cannot be split, or ``out`` holds results of other settings or data.
+
     Examples
     --------
     >>> from leaf_sklearn.compare import compare

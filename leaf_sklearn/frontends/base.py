@@ -154,7 +154,7 @@ class Frontend(nn.Module):
         Parameters
         ----------
         params : mapping of str to ndarray
-            A golden file's ``param/`` arrays, keyed without the prefix.
+            By the reference's names, as in `PortWeights.params`.
 
         Returns
         -------

@@ -30,7 +30,7 @@ class ReferenceArrays:
     Parameters
     ----------
     params : mapping of str to ndarray
-        A golden file's ``param/`` arrays.
+        By the reference's names.
     """
 
     def __init__(self, params: Mapping[str, Array]) -> None:
