@@ -242,9 +242,10 @@ class Training:
         if len(clip) > self.crop:
             start = int(self.rng.integers(len(clip) - self.crop + 1))
             return clip[start : start + self.crop]
-        # a clip that fits is moved against the frame grid by up to a hop
-        start = int(self.rng.integers(max(1, min(self.network.frontend.hop, len(clip) // 8))))
-        return clip[start:]
+        # a clip that fits is moved against the frame grid by up to a hop; equal clips stay equal, which is faster
+        spare = max(1, min(self.network.frontend.hop, len(clip) // 8))
+        start = int(self.rng.integers(spare))
+        return clip[start : len(clip) - spare + 1 + start]
 
 
 def draw_batches(odds: NDArray[np.float64], batch_size: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
