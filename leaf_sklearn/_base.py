@@ -50,6 +50,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
     }
 
     _name = "audio"
+    _outputs: tuple[str, ...] = OUTPUTS
     _network: Network
 
     @property
@@ -93,9 +94,8 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         check_fork()
-        if self.output == "embedding" and not len(self._network.heads):
-            raise ValueError("output='embedding' needs a trained encoder: fit with y and output='embedding'.")
-        clips, dtype = self._check_clips(X, reset=False)
+        self._check_output()
+        clips, dtype = self._check_clips(X, reset=False, rate=self._network.frontend.sample_rate)
         if clips.kind == "files" and len(clips) > FILES_A_JOB and n_workers() > 1:
             paths = clips.paths()
             parts = (paths[start : start + FILES_A_JOB] for start in range(0, len(paths), FILES_A_JOB))
@@ -126,7 +126,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         """
         check_is_fitted(self)
         check_fork()
-        clips, _ = self._check_clips(X, reset=False)
+        clips, _ = self._check_clips(X, reset=False, rate=self._network.frontend.sample_rate)
         found: list[NDArray[np.float32]] = []
         for features, n_frames in self._frames(clips):
             rows = features.transpose(1, 2).cpu().numpy()
@@ -148,6 +148,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         check_is_fitted(self)
         if hasattr(self, "n_features_in_"):
             check_feature_names_in(self, input_features)
+        self._check_output()
         if self.output == "embedding":
             return self._names([f"embedding_{place:03d}" for place in range(self._network.n_embedded)])
         centres = self.center_frequencies_
@@ -159,18 +160,27 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             [f"{name}_{how}" for how in block_names(check_functionals(self.functionals)) for name in channels]
         )
 
+    def _check_output(self) -> None:
+        """Raise where ``output`` was changed after fit to what there is not."""
+        if self.output not in self._outputs:
+            raise ValueError(f"Got output={self.output!r}, expected one of {list(self._outputs)}.")
+        if self.output == "embedding" and not len(self._network.heads):
+            raise ValueError("output='embedding' needs a trained encoder: fit with y and output='embedding'.")
+
     def _names(self, names: list[str]) -> NDArray[np.object_]:
         return np.array([f"{self._name}_{name}" for name in names], dtype=object)
 
     def _n_frames(self) -> int:
         if not hasattr(self, "n_features_in_"):
             raise ValueError("The names of output='frames' are known only after a fit on a 2-D array.")
-        rate = self.input_sample_rate or self.sample_rate
-        n_times = -(-int(self.n_features_in_ * self.sample_rate) // int(rate))
-        return int(self._network.frontend.n_frames(n_times))
+        frontend = self._network.frontend
+        n_times = -(
+            -int(self.n_features_in_ * frontend.sample_rate) // int(self.input_sample_rate or frontend.sample_rate)
+        )
+        return int(frontend.n_frames(n_times))
 
-    def _check_clips(self, X: Any, *, reset: bool) -> tuple[Clips, np.dtype[Any]]:
-        """X as clips, and the dtype that features of them have."""
+    def _check_clips(self, X: Any, *, reset: bool, rate: float | None = None) -> tuple[Clips, np.dtype[Any]]:
+        """X as clips, and the dtype that features of them have; ``rate`` is that of a fitted frontend."""
         dtype = np.dtype(np.float32)
         if clip_kind(X) == "array":
             # values are checked clip by clip, so that the error can say which clip
@@ -179,7 +189,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         elif reset:
             for name in ("n_features_in_", "feature_names_in_"):
                 self.__dict__.pop(name, None)
-        clips = as_clips(X, sample_rate=self.sample_rate, input_sample_rate=self.input_sample_rate)
+        clips = as_clips(X, sample_rate=rate or self.sample_rate, input_sample_rate=self.input_sample_rate)
         if reset and clips.kind != "files":
             for place in range(len(clips)):
                 clips.read(place)  # raises for a clip that no mini-batch might draw

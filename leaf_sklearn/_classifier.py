@@ -218,11 +218,12 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         """Mean output of heads and windows: (n_clips, n_outputs)."""
         check_is_fitted(self)
         transformer = self.transformer_
-        clips, _ = transformer._check_clips(X, reset=False)
         check_fork()
+        rate = transformer._network.frontend.sample_rate
+        clips, _ = transformer._check_clips(X, reset=False, rate=rate)
         device = resolve_device(transformer.device)
         network = transformer._network_on(device)
-        crop = crop_length(transformer.recipe, transformer.crop_ms, transformer.sample_rate)
+        crop = crop_length(transformer.recipe, transformer.crop_ms, rate)
         rows = np.zeros((len(clips), network.n_outputs), dtype=np.float32)
         halving = Halving()
 

@@ -16,6 +16,8 @@ from ._training.network import Network
 from .frontends import make_frontend
 from .frontends.base import SCALED_OFFSET
 
+OUTPUTS = ("functionals", "frames")
+
 
 class MelTransformer(AudioTransformer):
     """Log-mel features of audio clips: the reference's mel filterbank, nothing trained.
@@ -80,10 +82,11 @@ class MelTransformer(AudioTransformer):
 
     _parameter_constraints = {  # noqa: RUF012
         **AudioTransformer._parameter_constraints,
-        "output": [StrOptions({"functionals", "frames"})],
+        "output": [StrOptions(set(OUTPUTS))],
         "floor": [Interval(Real, 0, None, closed="neither"), None],
     }
     _name = "mel"
+    _outputs = OUTPUTS
 
     def __init__(
         self,

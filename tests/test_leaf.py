@@ -161,6 +161,22 @@ def test_frames_need_one_length(clips):
         leaf.transform([np.ones(800), np.ones(1200)])
 
 
+def test_what_is_set_after_fit_is_honoured_or_refused(clips, fitted, tmp_path):
+    X, _ = clips
+    files = [str(tmp_path / f"{number}.wav") for number in range(4)]
+    for path, clip in zip(files, X, strict=False):
+        soundfile.write(path, clip, RATE, subtype="FLOAT")
+    other = pickle.loads(pickle.dumps(fitted)).set_params(sample_rate=RATE // 2)
+    np.testing.assert_array_equal(other.transform(files), fitted.transform(files), "the fitted frontend has its rate")
+    np.testing.assert_array_equal(other.transform_frames(files)[0], fitted.transform_frames(files)[0])
+    mel = MelTransformer(sample_rate=RATE, n_filters=4).fit(X)
+    for model, output in ((other, "frame"), (mel, "embedding")):
+        model.set_params(output=output)
+        for method in (lambda model=model: model.transform(X), model.get_feature_names_out):
+            with pytest.raises(ValueError, match=f"Got output='{output}', expected one of .'functionals', 'frames'"):
+                method()
+
+
 def test_embedding_needs_an_encoder(clips):
     leaf = small().fit(clips[0]).set_params(output="embedding")
     with pytest.raises(ValueError, match="needs a trained encoder"):

@@ -89,6 +89,10 @@ def named_frontends(
     if isinstance(frontends, Mapping):
         if parameters:
             raise ValueError("transformer_params are for named frontends; set them in the mapping's own.")
+        if odd := [
+            name for name, each in frontends.items() if isinstance(each, type) or not hasattr(each, "transform")
+        ]:
+            raise ValueError(f"Got frontends {odd} that are no transformers, expected such as MelTransformer().")
         found = [Frontend(name, each, repr(each), outputs) for name, each in frontends.items()]
         plain = [each.name for each in found if outputs != ("functionals",) and "output" not in each.settable]
         if plain:

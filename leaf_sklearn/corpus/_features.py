@@ -41,7 +41,7 @@ def of_decoded_clips(model: Any) -> tuple[Any, float]:
     if isinstance(model, AudioTransformer):
         alike = copy(model)
         alike.input_sample_rate = None
-        return alike, model.sample_rate
+        return alike, model.frontend_.sample_rate
     if isinstance(model, Pipeline) and isinstance(first := model.steps[0][1], AudioTransformer):
         pipeline = copy(model)
         alike, rate = of_decoded_clips(first)

@@ -300,6 +300,7 @@ def test_names_of_tasks():
             r"Got transformer_params \['n_filter'\], expected some of \['sample_rate', ",
         ),
         ({"frontends": {"mel": MelTransformer()}, "transformer_params": TINY}, "are for named frontends"),
+        ({"frontends": {"mel": MelTransformer, "scores": 1}}, r"\['mel', 'scores'\] that are no transformers"),
         ({"cv": 25}, "25 folds of 24 clips"),
         ({"cv": 1}, "1 folds of 24 clips"),
         ({"data": (clips()[0], np.zeros(24))}, "all clips are of one class"),
