@@ -1,81 +1,172 @@
-"""What each part of the default recipe is worth: python benchmarks/ablations.py TASKS [--seeds 1] [--out CSV].
+"""What each part of the default recipe is worth: python benchmarks/ablations.py TASKS [--table].
 
-Trained on train, judged on valid (the choices of the recipe were made there; test stays untouched): mean accuracy of
-logistic regression and SVC on mean, std and delta_std, and on the embedding. Resumes from its CSV.
+Fits what results/ablations.csv does not hold yet, variant by variant, and writes the table into docs/benchmarks.md.
+Stopped and started again, it goes on where it was; --table fits nothing. Trained on train, judged on valid (the choices
+of the recipe were made there; test stays untouched): mean accuracy of logistic regression and SVC on mean, std and
+delta_std, and on the embedding.
 """
 
 import argparse
+import copy
 import csv
 import dataclasses
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import numpy as np
+import torch
 
-from leaf_sklearn import LeafTransformer
+from leaf_sklearn import LeafTransformer, _leaf
 from leaf_sklearn._training import recipe
+from leaf_sklearn._training.energies import measure_energies
+from leaf_sklearn._training.loop import Training
 from leaf_sklearn.compare._jobs import score_on, show
 from leaf_sklearn.datasets import load_audio_files
+from leaf_sklearn.dsp.framing import place_clips
+from leaf_sklearn.dsp.kernels import hann_window
+from leaf_sklearn.frontends import Frontend
 
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+MARKS = ("<!-- ablations: written by benchmarks/ablations.py -->", "<!-- end of ablations -->")
 COLUMNS = ("task", "variant", "seed", "functionals", "embedding", "seconds")
 BASIC = "mean+std+delta_std"
+N_FFT = 512
+ALL = ("filterbank", "pooling", "compression")
 
 
-class Frozen(LeafTransformer):
-    """LEAF of which only some slots are trained."""
+@dataclass(frozen=True)
+class Variant:
+    """What differs from the default recipe, and the variant that it is compared with."""
 
-    slots: tuple[str, ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+    trained: tuple[str, ...] = ALL
+    moving: tuple[float, float] | None = None  # shares of the steps between which filters move
+    proxy: bool = False
+    keeps_best: bool = False
+    against: str = "all of it"
+
+
+EVERY_STEP = (0.0, 1.0)
+TENTH = {"validation_fraction": 0.1}
+VARIANTS = {
+    "all of it": Variant(),
+    "the paper's start, nothing trained": Variant({"recipe": "paper"}, trained=()),
+    "fixed start, nothing trained": Variant({"compression_search": False}, trained=()),
+    "picked start, nothing trained": Variant(trained=()),
+    "picked start, PCEN trained": Variant(trained=("compression",)),
+    "picked start, filters trained": Variant(trained=("filterbank", "pooling")),
+    "fixed start, all trained": Variant({"compression_search": False}),
+    "spectral proxy in training": Variant(proxy=True),
+    "spectral proxy, filters move in every step": Variant(proxy=True, moving=EVERY_STEP),
+    "random filters": Variant({"init": "random"}),
+    "random filters, filters fixed": Variant({"init": "random"}, trained=("compression",), against="random filters"),
+    "linear scale": Variant({"init": "linear"}),
+    "bark scale": Variant({"init": "bark"}),
+    "20 filters": Variant({"n_filters": 20}),
+    "80 filters": Variant({"n_filters": 80}),
+    "240 steps": Variant({"max_steps": 240}),
+    "120 steps": Variant({"max_steps": 120}),
+    "linear head alone": Variant({"encoder": "linear"}),
+    "a tenth held out, last state": Variant(TENTH),
+    "a tenth held out, best state": Variant(TENTH, keeps_best=True, against="a tenth held out, last state"),
+    "filters move in 160 steps, not 80": Variant(moving=(1 / 8, 11 / 24)),
+    "filters move in the last 160 steps": Variant(moving=(2 / 3, 1.0)),
+    "the paper's recipe": Variant({"recipe": "paper"}),
+    "filters move in every step": Variant(moving=EVERY_STEP),
+}
+
+
+class Ablated(LeafTransformer):
+    """LEAF of which a variant trains some slots alone, or on a proxy."""
+
+    variant = Variant()
 
     def _make_frontend(self, generator):
         frontend = super()._make_frontend(generator)
-        for name in {"filterbank", "pooling", "compression"} - set(self.slots):
+        for name in set(ALL) - set(self.variant.trained):
             getattr(frontend, name).requires_grad_(False)
-        return frontend
+        return as_proxy(frontend) if self.variant.proxy else frontend
 
 
-def frozen(*slots):
-    """Make a transformer that trains these slots alone."""
-    return type("Frozen", (Frozen,), {"slots": slots, "__init__": LeafTransformer.__init__})
+class ProxyFrontend(Frontend):
+    """Energies as mel has them: a power spectrum of Hann-windowed frames, weighted with the filters' responses.
+
+    Weights are the squared responses, so that the sums are those of the exact form for a clip that a frame sees as
+    stationary (Parseval). The pooling has no part in it and stays at its start.
+    """
+
+    def energies(self, waveforms, lengths=None):
+        pooling = self.pooling
+        n_frames, window = pooling.n_frames(waveforms.shape[1]), pooling.kernel_size
+        left = pooling.left_padding(waveforms.shape[1] if lengths is None else lengths)
+        stop = (n_frames - 1) * pooling.hop + window
+        frames = place_clips(waveforms, lengths, left, start=0, stop=stop).unfold(1, window, pooling.hop)
+        taper = hann_window(window).to(frames)
+        real, imaginary = self.filterbank.kernels().chunk(2)
+        responses = torch.fft.fft(torch.complex(real, imaginary), n=N_FFT)[:, : N_FFT // 2 + 1].abs().square()
+        power = torch.fft.rfft(frames * taper, n=N_FFT).abs().square()
+        weighed = pooling.windows().detach().sum(1) / taper.square().sum() / N_FFT
+        return (power @ responses.T * weighed).transpose(1, 2)
 
 
-# variant -> (class, parameters, share of the steps in which filters move)
-VARIANTS = {
-    "all of it": (LeafTransformer, {}, None),
-    "usual start, nothing trained": (LeafTransformer, {"recipe": "paper", "max_steps": 1}, None),
-    "fixed start, nothing trained": (frozen(), {"compression_search": False}, None),
-    "picked start, nothing trained": (frozen(), {}, None),
-    "picked start, compression trained": (frozen("compression"), {}, None),
-    "picked start, filters trained": (frozen("filterbank", "pooling"), {}, None),
-    "fixed start, all trained": (LeafTransformer, {"compression_search": False}, None),
-    "linear head alone": (LeafTransformer, {"encoder": "linear"}, None),
-    "paper's recipe": (LeafTransformer, {"recipe": "paper"}, None),
-    "120 steps": (LeafTransformer, {"max_steps": 120}, None),
-    "240 steps": (LeafTransformer, {"max_steps": 240}, None),
-    "filters move in every step": (LeafTransformer, {}, (0.0, 1.0)),
-    "20 filters": (LeafTransformer, {"n_filters": 20}, None),
-    "80 filters": (LeafTransformer, {"n_filters": 80}, None),
-    "bark": (LeafTransformer, {"init": "bark"}, None),
-    "linear scale": (LeafTransformer, {"init": "linear"}, None),
-    "random filters": (LeafTransformer, {"init": "random"}, None),
-}
+def as_proxy(frontend):
+    """Let a frontend compute its energies by the proxy; what is saved of it is exact again."""
+    frontend.__class__ = ProxyFrontend
+    return frontend
+
+
+def rescale(leaf, X):
+    """Give exact energies the channel means that the proxy's had in training."""
+    clips, _ = leaf._check_clips(X, reset=False)
+    exact = leaf._network.frontend
+    means = [
+        measure_energies(frontend, clips, torch.device("cpu")).channel_means()
+        for frontend in (exact, as_proxy(copy.deepcopy(exact)))
+    ]
+    exact.set_energy_scale(exact.energy_scale * (means[0] / means[1]).float())
+
+
+class BestState(Training):
+    """Keeps the state that scored best on held-out clips, not the last."""
+
+    def run(self, n_steps):
+        kept = self.best_score, self.best_step, self.best_state
+        entry = super().run(n_steps)
+        if entry["score"] < kept[0]:
+            self.best_score, self.best_step, self.best_state = kept
+        return entry
+
+
+def fit(variant, seed, X, y, groups):
+    """Train one variant."""
+    kind = type("Ablated", (Ablated,), {"variant": variant})
+    leaf = kind(**{"validation_fraction": None, "random_state": seed, "device": "cpu", **variant.parameters})
+    usual = recipe.RECIPES["default"]
+    with ExitStack() as patches:
+        if variant.moving:
+            moved = dataclasses.replace(usual, filters_move=variant.moving)
+            patches.enter_context(patch.dict(recipe.RECIPES, default=moved))
+        if variant.keeps_best:
+            patches.enter_context(patch.object(_leaf, "Training", BestState))
+        leaf.fit(X, y, groups=groups)
+    if variant.proxy:
+        rescale(leaf, X)
+    return leaf
 
 
 def measure(place, variant, seed):
     """Fit and score one variant on one task."""
-    kind, parameters, moving = VARIANTS[variant]
     data = load_audio_files(place)
-    split = np.array(data.split)
-    train, valid = np.flatnonzero(split == "train"), np.flatnonzero(split == "valid")
-    groups = None if data.groups is None else np.array(data.groups)[train]
-    usual = recipe.RECIPES["default"]
-    recipe.RECIPES["default"] = dataclasses.replace(usual, filters_move=moving or usual.filters_move)
+    train, valid = (np.flatnonzero(data.split == part) for part in ("train", "valid"))
+    groups = None if data.groups is None else data.groups[train]
     started = time.process_time()
-    try:
-        leaf = kind(validation_fraction=None, random_state=seed, device="cpu", **parameters)
-        leaf.fit(data.filenames[train], data.target[train], groups=groups)
-    finally:
-        recipe.RECIPES["default"] = usual
+    leaf = fit(VARIANTS[variant], seed, data.filenames[train], data.target[train], groups)
     seconds = time.process_time() - started
     found = []
     for output in (BASIC, "embedding"):
@@ -83,33 +174,19 @@ def measure(place, variant, seed):
             found.append("")
             continue
         features = show(leaf, output).transform(data.filenames[np.concatenate([train, valid])]).astype(np.float64)
-        values = []
-        for classifier in ("logreg", "svc"):
-            scores = score_on(classifier, seed, features, data.target[train], data.target[valid])
-            values.append(next(iter(scores.values())))
-        found.append(f"{np.mean(values):.4f}")
+        scores = [
+            score_on(classifier, seed, features, data.target[train], data.target[valid])["accuracy"]
+            for classifier in ("logreg", "svc")
+        ]
+        found.append(f"{np.mean(scores):.4f}")
     return [*found, f"{seconds:.0f}"]
 
 
-def main():
-    """Run what is missing, then print the table of means."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="folder of the task suite")
-    parser.add_argument(
-        "--tasks", nargs="+", default=["keywords", "speaker_id", "emotion", "environment", "music_notes"]
-    )
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "results" / "ablations.csv")
-    arguments = parser.parse_args()
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    rows = []
-    if arguments.out.exists():
-        with arguments.out.open(newline="") as stream:
-            rows = list(csv.reader(stream))[1:]
+def run(arguments, rows):
+    """Measure what is missing."""
     for seed in range(arguments.seeds):
-        for task in arguments.tasks:
-            for variant in arguments.variants:
+        for variant in arguments.variants:
+            for task in arguments.tasks:
                 if any(row[:3] == [task, variant, str(seed)] for row in rows):
                     continue
                 row = [task, variant, str(seed), *measure(arguments.folder / task, variant, seed)]
@@ -118,21 +195,62 @@ def main():
                 rows.append(row)
                 sys.stdout.write("  ".join(row) + "\n")
                 sys.stdout.flush()
-    write_table(rows, arguments)
 
 
-def write_table(rows, arguments):
-    """One line a variant: mean over tasks and seeds, where every task has it."""
-    sys.stdout.write("\n| | mean, std, delta_std | embedding | seconds |\n|---|--:|--:|--:|\n")
-    for variant in arguments.variants:
-        chosen = [row for row in rows if row[1] == variant and row[0] in arguments.tasks]
-        if {row[0] for row in chosen} == set(arguments.tasks):
-            numbers = [[float(row[place]) for row in chosen if row[place]] for place in (3, 4, 5)]
-            means = [
-                f"{np.mean(values) * factor:.1f}" if values else "-"
-                for values, factor in zip(numbers, (100, 100, 1), strict=True)
-            ]
-            sys.stdout.write(f"| {variant} | {' | '.join(means)} |\n")
+def means(rows, variant, tasks, column):
+    """Mean over seeds of each task in percent (or seconds), None where one is missing."""
+    found = [[float(row[column]) for row in rows if row[:2] == [task, variant] and row[column]] for task in tasks]
+    return np.array([np.mean(each) for each in found]) if all(found) else None
+
+
+def table(rows, tasks):
+    """One line a variant that all tasks have: means over tasks, and how far from what it is compared with."""
+    lines = [
+        "| | mean, std, delta_std | against the default | embedding | against the default | seconds |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for name, variant in VARIANTS.items():
+        seconds = means(rows, name, tasks, 5)
+        if seconds is None:
+            continue
+        cells = []
+        for column in (3, 4):
+            these, those = (means(rows, each, tasks, column) for each in (name, variant.against))
+            if these is None:
+                cells += ["", ""]
+                continue
+            cells.append(f"{100 * these.mean():.1f}")
+            if those is None or name == variant.against:
+                cells.append("")
+                continue
+            gaps = 100 * (these - those)
+            cells.append(f"{gaps.mean():+.1f} ± {gaps.std(ddof=1) / np.sqrt(len(gaps)):.1f}")
+        told = name if variant.against == "all of it" else f"{name} (against: {variant.against})"
+        lines.append(f"| {told} | {' | '.join(cells)} | {seconds.mean():.0f} |")
+    return "\n".join(lines)
+
+
+def main():
+    """Run what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="folder of the task suite")
+    parser.add_argument("--tasks", nargs="+", default=["keywords", "speaker_id", "emotion", "music_notes"])
+    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "ablations.csv")
+    parser.add_argument("--table", action="store_true", help="only write the page from what is there")
+    arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    if arguments.out.exists():
+        with arguments.out.open(newline="") as stream:
+            rows = list(csv.reader(stream))[1:]
+    if not arguments.table:
+        run(arguments, rows)
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    text = f"{MARKS[0]}\n\n{table(rows, arguments.tasks)}\n\n{MARKS[1]}"
+    PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
+    sys.stdout.write(f"Wrote {PAGE} from {len(rows)} rows.\n")
 
 
 if __name__ == "__main__":
