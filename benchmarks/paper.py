@@ -1,10 +1,11 @@
-"""The paper's regime on the task suite: python benchmarks/paper.py {table3,table4} TASKS [options].
+"""The paper's regime on the task suite: python benchmarks/paper.py {table3,table4,page} TASKS [options].
 
 table3: one frontend and encoder for eight tasks at once, a linear head each; accuracy of every task's head.
 table4: several labels a clip; macro AUC, mAP, d-prime and the frontend's parameters.
 
 The heads of the network itself are scored, logits averaged over windows of a second, as in the paper. Every result is
-a line of the CSV; started again, the command does what is missing.
+a line of the CSV; started again, the command does what is missing. page fits nothing and writes what there is into
+docs/benchmarks.md.
 """
 
 import argparse
@@ -30,7 +31,11 @@ SINGLE = {
     "pitch": "music_notes/metadata_pitch.csv",
     "language": "language",
 }
-COLUMNS = ("table", "frontend", "encoder", "recipe", "steps", "seed", "parameters", "seconds", "what", "value")
+RUN = ("table", "frontend", "encoder", "recipe", "steps", "batch_size", "filters", "seed")
+COLUMNS = (*RUN, "parameters", "seconds", "what", "value")
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "benchmarks.md"
+MARKS = ("<!-- paper: written by benchmarks/paper.py -->", "<!-- end of paper -->")
 
 
 def fit(arguments, frontend, encoder, seed, X, y, groups):
@@ -75,18 +80,51 @@ def table4(arguments, frontend, encoder, seed):
     return network, seconds, {name: metric(task.y[test], scores) for name, metric in metrics.items()}
 
 
-def done(path):
-    """What the CSV holds: the settings of each finished run."""
-    if not path.exists():
-        return set()
-    with path.open(newline="") as stream:
-        return {tuple(row[name] for name in COLUMNS[:6]) for row in csv.DictReader(stream)}
+def read(path):
+    """Lines of the CSV: the values of each finished run, with its parameters and seconds, by its settings."""
+    found = {}
+    if path.exists():
+        with path.open(newline="") as stream:
+            for row in csv.DictReader(stream):
+                run = found.setdefault(tuple(row[name] for name in RUN), {})
+                run |= {row["what"]: row["value"], "parameters": row["parameters"], "seconds": row["seconds"]}
+    return found
+
+
+def markdown(runs, table, columns, factor):
+    """Table of these runs, one line each, seeds apart."""
+    heads = ("frontend", "encoder", "recipe", "steps x clips", *columns, "parameters of the frontend", "seconds")
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|---|" + "--:|" * (len(heads) - 3)]
+    for (name, frontend, encoder, recipe, steps, batch_size, _, _), values in runs.items():
+        if name == table:
+            cells = [f"{factor * float(values[column]):.{1 if factor > 1 else 3}f}" for column in columns]
+            cells = [frontend, encoder, recipe, f"{steps} x {batch_size}", *cells, values["parameters"]]
+            lines.append(f"| {' | '.join(cells)} | {values['seconds']} |")
+    return "\n".join(lines)
+
+
+def write_page(runs):
+    """Put both tables between the marks of the page."""
+    text = f"""{MARKS[0]}
+
+Table 3, accuracy of the heads in percent:
+
+{markdown(runs, "table3", (*SINGLE, "average"), 100)}
+
+Table 4, on the tagging task:
+
+{markdown(runs, "table4", ("AUC", "mAP", "d-prime"), 1)}
+
+{MARKS[1]}"""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
+    PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
+    sys.stdout.write(f"Wrote {PAGE} from {len(runs)} runs.\n")
 
 
 def main():
     """Run what is missing and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", choices=["table3", "table4"])
+    parser.add_argument("table", choices=["table3", "table4", "page"])
     parser.add_argument("tasks", type=Path, help="folder of the task suite")
     parser.add_argument("--frontends", nargs="+", default=list(PRESETS), choices=list(PRESETS))
     parser.add_argument("--encoders", nargs="+", default=["efficientnet_b0", "cnn14"])
@@ -96,15 +134,19 @@ def main():
     parser.add_argument("--filters", type=int, help="40 for table3, 64 for table4, as in the paper")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "results" / "paper.csv")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "paper.csv")
     arguments = parser.parse_args()
+    if arguments.table == "page":
+        write_page(read(arguments.out))
+        return
     arguments.filters = arguments.filters or {"table3": 40, "table4": 64}[arguments.table]
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    finished = done(arguments.out)
+    finished = read(arguments.out)
     for seed in range(arguments.seeds):
         for encoder in arguments.encoders:
             for frontend in arguments.frontends:
-                run = (arguments.table, frontend, encoder, arguments.recipe, str(arguments.steps), str(seed))
+                settings = (arguments.recipe, arguments.steps, arguments.batch_size, arguments.filters, seed)
+                run = (arguments.table, frontend, encoder, *map(str, settings))
                 if run in finished:
                     continue
                 score = table3 if arguments.table == "table3" else table4
