@@ -197,36 +197,36 @@ def run(arguments, rows):
                 sys.stdout.flush()
 
 
-def means(rows, variant, tasks, column):
-    """Mean over seeds of each task in percent (or seconds), None where one is missing."""
-    found = [[float(row[column]) for row in rows if row[:2] == [task, variant] and row[column]] for task in tasks]
-    return np.array([np.mean(each) for each in found]) if all(found) else None
+def by_task(rows, variant, column):
+    """Mean over seeds of every task that was measured."""
+    found = {}
+    for row in rows:
+        if row[1] == variant and row[column]:
+            found.setdefault(row[0], []).append(float(row[column]))
+    return {task: np.mean(values) for task, values in found.items()}
 
 
-def table(rows, tasks):
-    """One line a variant that all tasks have: means over tasks, and how far from what it is compared with."""
+def table(rows):
+    """One line a variant: means over tasks, and how far from what it is compared with on the same tasks."""
     lines = [
-        "| | mean, std, delta_std | against the default | embedding | against the default | seconds |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| | tasks | mean, std, delta_std | difference | embedding | difference | seconds |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
     for name, variant in VARIANTS.items():
-        seconds = means(rows, name, tasks, 5)
-        if seconds is None:
+        seconds = by_task(rows, name, 5)
+        if not seconds:
             continue
         cells = []
         for column in (3, 4):
-            these, those = (means(rows, each, tasks, column) for each in (name, variant.against))
-            if these is None:
-                cells += ["", ""]
-                continue
-            cells.append(f"{100 * these.mean():.1f}")
-            if those is None or name == variant.against:
+            these, those = (by_task(rows, each, column) for each in (name, variant.against))
+            cells.append(f"{100 * np.mean(list(these.values())):.1f}" if these else "")
+            gaps = [100 * (value - those[task]) for task, value in these.items() if task in those]
+            if name == variant.against or len(gaps) < 2:
                 cells.append("")
                 continue
-            gaps = 100 * (these - those)
-            cells.append(f"{gaps.mean():+.1f} ± {gaps.std(ddof=1) / np.sqrt(len(gaps)):.1f}")
+            cells.append(f"{np.mean(gaps):+.1f} ± {np.std(gaps, ddof=1) / np.sqrt(len(gaps)):.1f}")
         told = name if variant.against == "all of it" else f"{name} (against: {variant.against})"
-        lines.append(f"| {told} | {' | '.join(cells)} | {seconds.mean():.0f} |")
+        lines.append(f"| {told} | {len(seconds)} | {' | '.join(cells)} | {np.mean(list(seconds.values())):.0f} |")
     return "\n".join(lines)
 
 
@@ -248,7 +248,7 @@ def main():
     if not arguments.table:
         run(arguments, rows)
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    text = f"{MARKS[0]}\n\n{table(rows, arguments.tasks)}\n\n{MARKS[1]}"
+    text = f"{MARKS[0]}\n\n{table(rows)}\n\n{MARKS[1]}"
     PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
     sys.stdout.write(f"Wrote {PAGE} from {len(rows)} rows.\n")
 
