@@ -47,11 +47,15 @@ class LeafTransformer(AudioTransformer):
         Rate in Hz of clips given as arrays; None means ``sample_rate``. Files carry their own.
     n_filters : int, default=40
         Filters, the channels of the features; 1 to 1024.
-    window_ms, hop_ms : float, default=25.0 and 10.0
-        Length of a filter and distance of the frames, in milliseconds, up to 10000.
-    fmin, fmax : float or None, default=None
-        Edges in Hz of the initial filters; None means the preset's own (60 and 7800, for sinc filters 50 and 7900),
-        at most 0.4875 * ``sample_rate``.
+    window_ms : float, default=25.0
+        Length of a filter in milliseconds, up to 10000.
+    hop_ms : float, default=10.0
+        From frame to frame, in milliseconds, up to 10000.
+    fmin : float or None, default=None
+        Lower edge in Hz of the initial filters; None means the preset's own, 60, for sinc filters 50.
+    fmax : float or None, default=None
+        Upper edge in Hz of the initial filters; None means the preset's own, 7800, for sinc filters 7900, at most
+        0.4875 * ``sample_rate``.
     init : {"mel", "bark", "erb", "linear", "random"} or array-like of shape (n_filters, 2), default="mel"
         Scale on which the initial filters are spaced, or their centres and bandwidths in Hz.
     pooling : {"auto", "gaussian", "lowpass", "max"}, default="auto"
@@ -111,12 +115,18 @@ class LeafTransformer(AudioTransformer):
         What y asked for.
     frontend_ : torch.nn.Module
         The trained frontend, from waveforms (B, N) to features (B, F, T).
-    center_frequencies_, bandwidths_ : ndarray of shape (n_filters,)
-        Centres and bandwidths of the filters in Hz.
-    initial_center_frequencies_, initial_bandwidths_ : ndarray of shape (n_filters,)
-        The same before training.
-    center_shifts_, bandwidth_ratios_ : ndarray of shape (n_filters,)
-        How far training moved the filters: centres in Hz, bandwidths as a multiple.
+    center_frequencies_ : ndarray of shape (n_filters,)
+        Centres of the filters in Hz.
+    bandwidths_ : ndarray of shape (n_filters,)
+        Bandwidths of the filters in Hz.
+    initial_center_frequencies_ : ndarray of shape (n_filters,)
+        Centres before training.
+    initial_bandwidths_ : ndarray of shape (n_filters,)
+        Bandwidths before training.
+    center_shifts_ : ndarray of shape (n_filters,)
+        How far training moved the centres, in Hz.
+    bandwidth_ratios_ : ndarray of shape (n_filters,)
+        What training made of the bandwidths, as a multiple.
     n_parameters_ : int
         Trainable parameters of the frontend.
     n_iter_ : int

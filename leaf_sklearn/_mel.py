@@ -30,11 +30,14 @@ class MelTransformer(AudioTransformer):
         Rate in Hz of clips given as arrays; None means ``sample_rate``. Files carry their own.
     n_filters : int, default=40
         Mel bands; 1 to 1024.
-    window_ms, hop_ms : float, default=25.0 and 10.0
-        Window and hop of the short-time Fourier transform, in milliseconds, up to 10000.
-    fmin, fmax : float or None, default=None
-        Edges of the lowest and the highest band in Hz; None means 60 and 7800, the latter at most
-        0.4875 * ``sample_rate``.
+    window_ms : float, default=25.0
+        Window of the short-time Fourier transform in milliseconds, up to 10000.
+    hop_ms : float, default=10.0
+        From frame to frame, in milliseconds, up to 10000.
+    fmin : float or None, default=None
+        Lower edge of the lowest band in Hz; None means 60.
+    fmax : float or None, default=None
+        Upper edge of the highest band in Hz; None means 7800, at most 0.4875 * ``sample_rate``.
     compression : {"log", "pcen", "root", None}, default="log"
         Of the band energies: ``log(x + 1e-5)``, PCEN or a square root with the reference's fixed parameters, or none.
     floor : float or None, default=None
@@ -55,8 +58,10 @@ class MelTransformer(AudioTransformer):
         Where fit saw a data frame whose columns have string names.
     frontend_ : torch.nn.Module
         The filterbank, from waveforms (B, N) to features (B, F, T).
-    center_frequencies_, bandwidths_ : ndarray of shape (n_filters,)
-        Centres and half-height widths of the bands in Hz.
+    center_frequencies_ : ndarray of shape (n_filters,)
+        Centres of the bands in Hz.
+    bandwidths_ : ndarray of shape (n_filters,)
+        Widths of the bands at half height in Hz.
     n_parameters_ : int
         Trainable parameters: 0.
     device_ : str

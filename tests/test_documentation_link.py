@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -35,6 +37,21 @@ def test_the_link_leads_to_the_page(estimator, pages):
     (link, *_) = links_of(estimator)
     assert Path(unquote(urlsplit(link).path)) == pages / "generated" / f"leaf_sklearn.{type(estimator).__name__}.html"
     assert Path(unquote(urlsplit(link).path)).is_file()
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda each: type(each).__name__)
+def test_every_parameter_and_attribute_is_explained(estimator, pages):
+    """scikit-learn finds a name's text where the docstring has an entry of that name alone."""
+    tiny = clone(estimator)
+    short = {"max_steps": 2, "sample_rate": 4000, "n_filters": 4, "compression_search": False}
+    if isinstance(tiny, LeafClassifier):
+        tiny.set_params(transformer=LeafTransformer(**short))
+    else:
+        tiny.set_params(**{name: value for name, value in short.items() if name in tiny.get_params()})
+    tiny.fit(np.random.default_rng(0).standard_normal((8, 400)), [0, 1] * 4)
+    names = [*tiny.get_params(deep=False), *(name for name in dir(tiny) if name[-1] == "_" and name[0] != "_")]
+    explained = re.findall(r"anchor-name: --doc-link-(\w+);", tiny._repr_html_())
+    assert sorted(set(names) - set(explained)) == []
 
 
 def test_in_a_pipeline_each_step_has_its_own(pages):

@@ -97,7 +97,9 @@ examples:
     )
     parser.add_argument("--multitask", action="store_true", help="train one frontend on all DATA at once")
     add_backend_options(parser)
-    parser.add_argument("--keep-models", action="store_true", help="save the fitted frontends in DIR/models")
+    parser.add_argument(
+        "--keep-models", action="store_true", help="save the fitted frontends in DIR/models, as joblib files"
+    )
     parser.add_argument(
         "--out", default="out/compare", metavar="DIR", help="folder for results and pictures (default: out/compare)"
     )

@@ -118,7 +118,7 @@ class ResultsFile:
                 raise ValueError(f"{self.path} holds results of other settings: {told}; {_ADVICE}.")
 
 
-_ADVICE = "delete it or write to another folder"
+_ADVICE = "delete it or write to another folder (out, in the shell --out)"
 OWN = "estimator"
 """The entry of the settings that belongs to one frontend; the others must be the same for all rows of a file."""
 
