@@ -60,10 +60,14 @@ class Frames:
 
     def segment(self, place: int, count: int) -> "Frames":
         """One of ``count`` stretches of each clip, equal to within a frame and at least one frame long."""
+        if self.is_full:
+            first = min(self.n_columns * place // count, self.n_columns - 1)
+            last = max(self.n_columns * (place + 1) // count, first + 1)
+            return Frames(
+                self.values[:, :, first:last], torch.full_like(self.n_frames, last - first), self.floor, self.rate
+            )
         start = (self.n_frames * place // count).minimum(self.n_frames - 1)
         stop = (self.n_frames * (place + 1) // count).maximum(start + 1)
-        if self.is_full:
-            return Frames(self.values[:, :, int(start[0]) : int(stop[0])], stop - start, self.floor, self.rate)
         longest = -(-self.values.shape[-1] // count)
         columns = start[:, None] + torch.arange(longest, device=start.device)
         columns = columns.clamp(max=self.values.shape[-1] - 1)[:, None, :].expand(-1, self.values.shape[1], -1)
