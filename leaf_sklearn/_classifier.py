@@ -201,6 +201,11 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         Returns
         -------
         float
+
+        Raises
+        ------
+        ValueError
+            Of several columns none holds a label that fit has seen.
         """
         check_is_fitted(self)
         if self.transformer_.task_ != "multitask":
@@ -209,6 +214,8 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         labels = as_targets_array(y, len(predicted))
         known = np.stack([np.isin(column, names) for column, names in zip(labels.T, self.classes_, strict=True)], 1)
         weights = known * (1.0 if sample_weight is None else np.asarray(sample_weight)[:, None])
+        if not weights.any():
+            raise ValueError("Got y with no label that fit has seen, at least one is needed to score.")
         return float(((predicted == labels) * weights).sum() / weights.sum())
 
     def _by_task(self, outputs: NDArray[np.float32]) -> list[NDArray[np.float32]]:

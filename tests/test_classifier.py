@@ -67,6 +67,8 @@ def test_several_tasks_with_missing_labels(clips):
     assert first.shape == second.shape == (24, 2)
     assert classifier.score(X, tasks) > 0.9
     assert (classifier.predict(X)[:, 1] == names).mean() > 0.9
+    with pytest.raises(ValueError, match="no label that fit has seen"):
+        classifier.score(X, np.full_like(tasks, None))
 
 
 def test_transformer_settings_are_searchable(clips):
