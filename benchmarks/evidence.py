@@ -88,11 +88,13 @@ def cell(rows, task, frontend, output):
     return 100 * float(np.mean(best)), len(best)
 
 
-def accuracy_table(rows):
-    """One line a frontend and output, one column a task."""
+def accuracy_tables(rows):
+    """For each output one line a frontend, one column a task."""
     tasks = [task for task in TASKS if any(row.task == task for row in rows)]
-    lines = ["| | " + " | ".join(tasks) + " | mean of accuracies | seeds |", "|---|" + "--:|" * (len(tasks) + 2)]
+    lines = []
     for output in OUTPUTS:
+        lines += ["", f"| {SHORT[output]} | " + " | ".join(tasks) + " | mean of accuracies | seeds |"]
+        lines += ["|---|" + "--:|" * (len(tasks) + 2)]
         for frontend in (*FAST, *SLOW):
             cells = [cell(rows, task, frontend, output) for task in tasks]
             if not any(cells):
@@ -102,9 +104,8 @@ def accuracy_table(rows):
             seeds = sorted({each[1] for each in cells if each})
             numbers = [f"{each[0]:.1f}" if each else "-" for each in cells]
             told = str(seeds[0]) if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-            name = f"{frontend}, {SHORT[output]}"
-            lines.append(f"| {name} | " + " | ".join(numbers) + f" | {mean} | {told} |")
-    return "\n".join(lines)
+            lines.append(f"| {frontend} | " + " | ".join(numbers) + f" | {mean} | {told} |")
+    return "\n".join(lines[1:])
 
 
 def pairs():
@@ -137,7 +138,9 @@ def difference_table(rows):
             sum(one.difference < 0 for one in each),
             sum(one.high < 0 for one in each),
         ]
-        names = " minus ".join(f"{frontend} ({SHORT[output]})" for frontend, output in (first, second))
+        names = f"leaf - {second[0]}, {SHORT[first[1]]}"
+        if first[1] != second[1]:
+            names += f" against {SHORT[second[1]]}"
         interval = f"{100 * mean.difference:+.1f} [{100 * mean.low:+.1f}, {100 * mean.high:+.1f}]"
         told = " | ".join(map(str, counts))
         lines.append(f"| {names} | {interval} | {len(each)} | {told} | {signed_rank(differences):.3f} |")
@@ -199,7 +202,7 @@ def write_page(rows):
 
 Test split, percent right (tagging: mAP), mean over seeds, the better of logistic regression and SVC in each cell:
 
-{accuracy_table(rows)}
+{accuracy_tables(rows)}
 
 Differences in points on the same clips, with 95 % intervals from a bootstrap over test clips and seeds:
 
