@@ -157,7 +157,8 @@ def _interpolation(
         return np.exp(-0.5 * ((a[:, None] - b) / (SPACINGS * spacing)) ** 2) + 1
 
     known = covariance(nodes, nodes) + NUGGET * np.eye(len(nodes))
-    weights = np.linalg.solve(known, covariance(nodes, samples)).T
-    # Kept from call to call: a tensor of inference mode could not be used in training later.
+    # Kept from call to call: a tensor of inference mode could not be used in training later. NumPy's solver would round
+    # by threads that torch does not set.
     with torch.inference_mode(False):
-        return torch.as_tensor(np.repeat(weights, 2, axis=1), dtype=dtype, device=device)
+        weights = torch.linalg.solve(torch.from_numpy(known), torch.from_numpy(covariance(nodes, samples))).T
+        return weights.repeat_interleave(2, 1).to(device=device, dtype=dtype)
