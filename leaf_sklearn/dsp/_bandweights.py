@@ -160,5 +160,5 @@ def _interpolation(
     # Kept from call to call: a tensor of inference mode could not be used in training later. NumPy's solver would round
     # by threads that torch does not set.
     with torch.inference_mode(False):
-        weights = torch.linalg.solve(torch.from_numpy(known), torch.from_numpy(covariance(nodes, samples))).T
+        weights = torch.linalg.solve(torch.as_tensor(known), torch.as_tensor(covariance(nodes, samples))).T
         return weights.repeat_interleave(2, 1).to(device=device, dtype=dtype)
