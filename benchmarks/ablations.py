@@ -20,6 +20,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from _page import write_section
 
 from leaf_sklearn import LeafTransformer, _leaf
 from leaf_sklearn._training import recipe
@@ -32,8 +33,6 @@ from leaf_sklearn.dsp.kernels import hann_window
 from leaf_sklearn.frontends import Frontend
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
-MARKS = ("<!-- ablations: written by benchmarks/ablations.py -->", "<!-- end of ablations -->")
 COLUMNS = ("task", "variant", "seed", "functionals", "embedding", "seconds")
 BASIC = "mean+std+delta_std"
 N_FFT = 512
@@ -247,10 +246,7 @@ def main():
             rows = list(csv.reader(stream))[1:]
     if not arguments.table:
         run(arguments, rows)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    text = f"{MARKS[0]}\n\n{table(rows)}\n\n{MARKS[1]}"
-    PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
-    sys.stdout.write(f"Wrote {PAGE} from {len(rows)} rows.\n")
+    write_section("ablations", table(rows), len(rows))
 
 
 if __name__ == "__main__":

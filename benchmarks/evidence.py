@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _page import write_section
 
 from leaf_sklearn import LeafTransformer
 from leaf_sklearn._functionals import check_functionals
@@ -19,9 +20,7 @@ from leaf_sklearn.compare._results import ResultsFile
 from leaf_sklearn.compare._tables import judged_by
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
 PICTURE = HERE.parent / "docs" / "_static" / "evidence.svg"
-MARKS = ("<!-- evidence: written by benchmarks/evidence.py -->", "<!-- end of evidence -->")
 TASKS = {
     "keywords": "keywords",
     "speakers": "speaker_id",
@@ -198,9 +197,7 @@ def write_page(rows):
         sys.stdout.write("No comparison is complete yet; the page is left as it is.\n")
         return
     draw(found)
-    text = f"""{MARKS[0]}
-
-Test split, percent right (tagging: mAP), mean over seeds, the better of logistic regression and SVC in each cell:
+    text = f"""Test split, percent right (tagging: mAP), mean over seeds, the better of logistic regression and SVC:
 
 {accuracy_tables(rows)}
 
@@ -212,13 +209,8 @@ Summed up; "clearly" is where the interval of a task excludes zero, p is Wilcoxo
 
 {table}
 
-![Difference between leaf and mel on every task with 95 % intervals](_static/evidence.svg)
-
-{MARKS[1]}"""
-    page = PAGE.read_text(encoding="utf-8")
-    before, _, rest = page.partition(MARKS[0])
-    PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
-    sys.stdout.write(f"Wrote {PAGE} from {len(rows)} rows.\n")
+![Difference between leaf and mel on every task with 95 % intervals](_static/evidence.svg)"""
+    write_section("evidence", text, len(rows))
 
 
 def main():

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from _page import write_section
 
 from leaf_sklearn import LeafClassifier, LeafTransformer
 from leaf_sklearn.compare._metrics import d_prime_score, macro_auc_score, macro_average_precision_score
@@ -34,8 +35,6 @@ SINGLE = {
 RUN = ("table", "frontend", "encoder", "recipe", "steps", "batch_size", "filters", "seed")
 COLUMNS = (*RUN, "parameters", "seconds", "what", "value")
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
-MARKS = ("<!-- paper: written by benchmarks/paper.py -->", "<!-- end of paper -->")
 
 
 def fit(arguments, frontend, encoder, seed, X, y, groups):
@@ -105,20 +104,14 @@ def markdown(runs, table, columns, factor):
 
 def write_page(runs):
     """Put both tables between the marks of the page."""
-    text = f"""{MARKS[0]}
-
-Table 3, accuracy of the heads in percent:
+    text = f"""Table 3, accuracy of the heads in percent:
 
 {markdown(runs, "table3", (*SINGLE, "average"), 100)}
 
 Table 4, on the tagging task:
 
-{markdown(runs, "table4", ("AUC", "mAP", "d-prime"), 1)}
-
-{MARKS[1]}"""
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
-    sys.stdout.write(f"Wrote {PAGE} from {len(runs)} runs.\n")
+{markdown(runs, "table4", ("AUC", "mAP", "d-prime"), 1)}"""
+    write_section("paper", text, len(runs))
 
 
 def main():

@@ -15,6 +15,7 @@ import librosa
 import numpy as np
 import opensmile
 import soundfile
+from _page import write_section
 from aeon.transformations.collection.convolution_based import MiniRocket
 from sklearn.linear_model import LogisticRegression, RidgeClassifierCV
 from sklearn.metrics import average_precision_score
@@ -24,8 +25,6 @@ from sklearn.preprocessing import MultiLabelBinarizer, StandardScaler
 from sklearn.svm import SVC
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
-MARKS = ("<!-- rivals: written by benchmarks/rivals.py -->", "<!-- end of rivals -->")
 COLUMNS = ("task", "rival", "classifier", "numbers", "score", "seconds")
 TASKS = {  # name -> folder and table; two tables of one folder follow each other and share their features
     "keywords": ("keywords", "metadata.csv"),
@@ -179,10 +178,7 @@ def main():
             rows = list(csv.reader(stream))[1:]
     if not arguments.table:
         run(arguments, rows)
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
-    text = f"{MARKS[0]}\n\n{table(rows)}\n\n{MARKS[1]}"
-    PAGE.write_text(before + text + rest.partition(MARKS[1])[2], encoding="utf-8")
-    sys.stdout.write(f"Wrote {PAGE} from {len(rows)} rows.\n")
+    write_section("rivals", table(rows), len(rows))
 
 
 if __name__ == "__main__":

@@ -174,9 +174,8 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         if not hasattr(self, "n_features_in_"):
             raise ValueError("The names of output='frames' are known only after a fit on a 2-D array.")
         frontend = self._network.frontend
-        n_times = -(
-            -int(self.n_features_in_ * frontend.sample_rate) // int(self.input_sample_rate or frontend.sample_rate)
-        )
+        rate = self.input_sample_rate or frontend.sample_rate
+        n_times = -(-int(self.n_features_in_ * frontend.sample_rate) // int(rate))
         return int(frontend.n_frames(n_times))
 
     def _check_clips(self, X: Any, *, reset: bool, rate: float | None = None) -> tuple[Clips, np.dtype[Any]]:

@@ -7,6 +7,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from .dsp.framing import are_whole
+
 FRAME_RATE = 100.0
 SEGMENTS = 3
 THIRDS = "_thirds"
@@ -20,8 +22,7 @@ class Frames:
         self.floor, self.rate = floor, rate
         self.count = n_frames.to(values.dtype)[:, None]
         self.n_frames, self.n_columns = n_frames, values.shape[-1]
-        # To look at the numbers would stop another device than the CPU.
-        self.is_full = values.device.type == "cpu" and bool((n_frames == self.n_columns).all())
+        self.is_full = are_whole(n_frames, self.n_columns)
         self.values = self._masked(values)
 
     @cached_property
@@ -60,14 +61,10 @@ class Frames:
 
     def segment(self, place: int, count: int) -> "Frames":
         """One of ``count`` stretches of each clip, equal to within a frame and at least one frame long."""
-        if self.is_full:
-            first = min(self.n_columns * place // count, self.n_columns - 1)
-            last = max(self.n_columns * (place + 1) // count, first + 1)
-            return Frames(
-                self.values[:, :, first:last], torch.full_like(self.n_frames, last - first), self.floor, self.rate
-            )
         start = (self.n_frames * place // count).minimum(self.n_frames - 1)
         stop = (self.n_frames * (place + 1) // count).maximum(start + 1)
+        if self.is_full:
+            return Frames(self.values[:, :, int(start[0]) : int(stop[0])], stop - start, self.floor, self.rate)
         longest = -(-self.values.shape[-1] // count)
         columns = start[:, None] + torch.arange(longest, device=start.device)
         columns = columns.clamp(max=self.values.shape[-1] - 1)[:, None, :].expand(-1, self.values.shape[1], -1)

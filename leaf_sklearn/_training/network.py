@@ -9,6 +9,7 @@ from torch.nn.utils import skip_init
 
 from .._functionals import summarize
 from .._state import arrays_to_module, module_to_arrays
+from ..dsp.framing import are_whole
 from ..encoders import BatchNorm, Dropout, Encoder, make_encoder
 from ..frontends import Frontend, make_frontend
 
@@ -104,9 +105,8 @@ class Network(nn.Module):
 
     def features(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features (B, F, T) and the frames of each clip (B,)."""
-        # To look at the lengths would stop another device than the CPU.
-        whole = lengths.device.type == "cpu" and bool((lengths == waveforms.shape[1]).all())
-        return self.frontend(waveforms, None if whole else lengths), self.frontend.n_frames(lengths)
+        given = None if are_whole(lengths, waveforms.shape[1]) else lengths
+        return self.frontend(waveforms, given), self.frontend.n_frames(lengths)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
         features, n_frames = self.features(waveforms, lengths)

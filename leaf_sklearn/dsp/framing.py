@@ -46,6 +46,11 @@ def left_padding_range(*, kernel_size: int, hop: int, padding: str) -> tuple[int
     return (max(kernel_size - hop, 0) // 2, (kernel_size - 1) // 2) if padding == "same" else (0, 0)
 
 
+def are_whole(lengths: Tensor, size: int) -> bool:
+    """Whether all clips are known to be ``size`` long; on another device than the CPU, to look would stop it: (B,)."""
+    return lengths.device.type == "cpu" and bool((lengths == size).all())
+
+
 def place_clips(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, *, start: int, stop: int) -> Tensor:
     """Shift each clip right by its own left padding, zeros around it: (B, N) -> (B, stop - start).
 

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from ..dsp.framing import are_whole
+
 
 def mask_frames(values: Tensor, n_frames: Tensor) -> Tensor:
     """Zero the frames beyond each clip's own, so that a convolution sees its padding there: (B, C, T)."""
-    # To look at the numbers would stop another device than the CPU.
-    if values.device.type == "cpu" and bool((n_frames == values.shape[-1]).all()):
+    if are_whole(n_frames, values.shape[-1]):
         return values
     valid = torch.arange(values.shape[-1], device=n_frames.device) < n_frames[:, None]
     return torch.where(valid[:, None], values, 0.0)
