@@ -73,7 +73,7 @@ class Training:
         set_generator(network, torch.Generator(device).manual_seed(int(rng.integers(2**31))))
         groups = list(parameter_groups(network.frontend, network.heads, self.recipe, self.learning_rate))
         self.peaks = [group["lr"] for group in groups]
-        self.optimizer = torch.optim.AdamW(groups)
+        self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.draws = draw_batches(targets.sampling(train.values), self.batch_size, rng)
 
     def run(self, n_steps: int) -> dict[str, Any]:

@@ -23,8 +23,9 @@ ALIASING = 4e-7
 # 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
 # hears nothing but side lobes of a loud sound elsewhere: features of real recordings move by up to 1.3e-3, by up to
-# 3.4e-3 without the estimate.
-SIDE_LOBE = 9e-5
+# 3.4e-3 without the estimate. In training a filter that grows narrow would soon need all bins; there only energies need
+# to keep their bound, and gradients stay within 3e-3 of their largest.
+SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 9e-5, 1e-3
 
 # Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (6 MB) stay in a shared cache.
 GROUP_NODES = 12288
@@ -140,7 +141,15 @@ class BandPlan:
         return max(-first, 0), max(stop - self.block, 0)
 
 
-def plan_bands(center: ArrayLike, sigma: ArrayLike, width: ArrayLike, *, kernel_size: int, hop: int) -> BandPlan:
+def plan_bands(
+    center: ArrayLike,
+    sigma: ArrayLike,
+    width: ArrayLike,
+    *,
+    kernel_size: int,
+    hop: int,
+    side_lobe: float = SIDE_LOBE,
+) -> BandPlan:
     """Choose band, node spacing and group of each filter.
 
     Parameters
@@ -151,6 +160,8 @@ def plan_bands(center: ArrayLike, sigma: ArrayLike, width: ArrayLike, *, kernel_
         Widths of the Gaussian pooling windows, as a share of half the kernel.
     kernel_size, hop : int
         Samples of a kernel, and from one frame to the next.
+    side_lobe : float
+        Largest that may be left out, 1 rad/sample from the centre, relative to the filter's peak.
     """
     center, sigma, width = (np.asarray(values, dtype=np.float64) for values in (center, sigma, width))
     plan = BandPlan(kernel_size, hop, ())
@@ -158,7 +169,7 @@ def plan_bands(center: ArrayLike, sigma: ArrayLike, width: ArrayLike, *, kernel_
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
     fits = np.exp(-0.5 * (nyquist * sigma[:, None]) ** 2) <= BAND_END
     fits &= _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
-    fits &= _side_lobe(nyquist, sigma[:, None], kernel_size) <= SIDE_LOBE * nyquist
+    fits &= _side_lobe(nyquist, sigma[:, None], kernel_size) <= side_lobe * nyquist
     fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
     fits[:, -1] = True  # at one node a sample nothing is left out
     chosen = rates[fits.argmax(1)]

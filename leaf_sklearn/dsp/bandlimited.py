@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ._bandblocks import block_energies
 from ._bandends import Ends, find_ends, outside_energies, subtract_ends_
-from ._bandplan import BandPlan, plan_bands, plan_kernels
+from ._bandplan import SIDE_LOBE_IN_TRAINING, BandPlan, plan_bands, plan_kernels
 from ._bandweights import PreparedBands, prepare_bands, prepare_kernels
 from .framing import frame_count, place_clips
 
 __all__ = [
+    "SIDE_LOBE_IN_TRAINING",
     "BandPlan",
     "PreparedBands",
     "bandlimited_energies",

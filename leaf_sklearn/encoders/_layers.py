@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ..dsp.framing import are_whole
 
@@ -29,13 +30,18 @@ class BatchNorm(nn.Module):
 
     def forward(self, values: Tensor, n_frames: Tensor) -> Tensor:
         if self.training:
+            if are_whole(n_frames, values.shape[-1]) and values.numel() > values.shape[1]:
+                # the same in one pass
+                return functional.batch_norm(
+                    values, self.mean, self.variance, self.weight, self.bias, True, self.momentum, self.eps
+                )
             count = n_frames.sum().to(values.dtype)
             mean = mask_frames(values, n_frames).sum((0, 2)) / count
             centred = mask_frames(values - mean[:, None], n_frames)
             variance = centred.square().sum((0, 2)) / count
             with torch.no_grad():
                 self.mean.lerp_(mean, self.momentum)
-                self.variance.lerp_(variance, self.momentum)
+                self.variance.lerp_(variance * count / (count - 1).clamp(min=1.0), self.momentum)
         else:
             centred, variance = values - self.mean[:, None], self.variance
         scale = self.weight * (variance + self.eps).rsqrt()

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..dsp.bandlimited import (
+    SIDE_LOBE_IN_TRAINING,
     PreparedBands,
     bandlimited_energies,
     plan_bands,
@@ -55,7 +56,7 @@ def gabor_energies(
     """
     values = torch.stack([center, sigma, width]).detach().cpu().double().numpy()
     if torch.is_grad_enabled():
-        plan = plan_bands(*values, kernel_size=kernel_size, hop=hop)
+        plan = plan_bands(*values, kernel_size=kernel_size, hop=hop, side_lobe=SIDE_LOBE_IN_TRAINING)
         return bandlimited_energies(waveforms, lengths, center, sigma, width, plan)
     bands = _prepared(values.tobytes(), kernel_size, hop, waveforms.dtype, waveforms.device)
     return pooled_energies(waveforms, lengths, bands)

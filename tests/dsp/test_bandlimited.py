@@ -9,6 +9,7 @@ from helpers import TASKS, needs_tasks
 
 from leaf_sklearn.dsp import bandlimited
 from leaf_sklearn.dsp.bandlimited import (
+    SIDE_LOBE_IN_TRAINING,
     bandlimited_energies,
     plan_bands,
     plan_kernels,
@@ -257,6 +258,27 @@ def test_gradients_equal_those_of_convolution(parameters):
         gradients = torch.autograd.grad(energies.add(1e-3).log().sum(), [waveforms, *values])
         for ours, theirs in zip(gradients, expected, strict=True):
             assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS)
+def test_training_needs_fewer_nodes(parameters):
+    values = [value.requires_grad_() for value in PARAMETERS[parameters]()]
+    numbers = [value.detach().numpy() for value in values]
+    plan = plan_bands(*numbers, kernel_size=401, hop=160, side_lobe=SIDE_LOBE_IN_TRAINING)
+    n_nodes, n_exact = (
+        sum(group.rate * len(group.filters) for group in each.groups)
+        for each in (plan, plan_bands(*numbers, kernel_size=401, hop=160))
+    )
+    assert n_nodes < 0.9 * n_exact
+    exact = direct_energies(signals(), *values, kernel_size=401, hop=160)
+    energies = bandlimited_energies(signals().float(), None, *values, plan)
+    error = (energies - exact).abs()
+    assert (error <= 1e-5 * exact.amax((1, 2), keepdim=True)).all()
+    assert (error[:6] <= 1e-5 * neighbourhood(exact[:6])).all()
+    expected = torch.autograd.grad(exact[0].add(1e-3).log().sum(), values)
+    gradients = torch.autograd.grad(energies[0].add(1e-3).log().sum(), values)
+    for ours, theirs in zip(gradients, expected, strict=True):
+        assert (ours - theirs).abs().max() <= 5e-3 * theirs.abs().max()
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

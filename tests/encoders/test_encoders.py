@@ -65,11 +65,20 @@ def test_batch_norm_leaves_padding_out():
     torch.testing.assert_close(valid.var(1, correction=0), torch.ones(6), atol=1e-3, rtol=0)
 
 
-def test_batch_norm_equals_torch_s_without_padding():
+@pytest.mark.parametrize("n_padded", [0, 3])
+def test_batch_norm_equals_torch_s_on_what_is_no_padding(n_padded):
     ours, theirs = BatchNorm(6), nn.BatchNorm1d(6)
     values, n_frames = features(), torch.tensor([20, 20, 20])
-    torch.testing.assert_close(ours(values, n_frames), theirs(values))
+    padded = nn.functional.pad(values, (0, n_padded), value=1e4)
+    torch.testing.assert_close(ours(padded, n_frames)[..., :20], theirs(values))
     torch.testing.assert_close(ours.mean, theirs.running_mean)
+    torch.testing.assert_close(ours.variance, theirs.running_var)
+
+
+def test_batch_norm_of_one_value_a_channel():
+    norm = BatchNorm(6)
+    assert (norm(torch.ones(1, 6, 1), torch.tensor([1])) == 0).all()
+    assert norm.variance.isfinite().all()
 
 
 def test_dropout_draws_from_its_generator():
