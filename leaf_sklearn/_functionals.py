@@ -17,12 +17,23 @@ THIRDS = "_thirds"
 class Frames:
     """Padded features and which of their frames belong to each clip."""
 
-    def __init__(self, values: Tensor, n_frames: Tensor, floor: float = 0.0, rate: float = FRAME_RATE) -> None:
-        """``values`` (B, F, T); ``n_frames`` (B,), each at least 1; ``floor`` is added to variances; ``rate`` in Hz."""
+    def __init__(
+        self,
+        values: Tensor,
+        n_frames: Tensor,
+        floor: float = 0.0,
+        rate: float = FRAME_RATE,
+        *,
+        is_full: bool | None = None,
+    ) -> None:
+        """``values`` (B, F, T); ``n_frames`` (B,), each at least 1; ``floor`` is added to variances; ``rate`` in Hz.
+
+        ``is_full``: whether all are T, None to look.
+        """
         self.floor, self.rate = floor, rate
         self.count = n_frames.to(values.dtype)[:, None]
         self.n_frames, self.n_columns = n_frames, values.shape[-1]
-        self.is_full = are_whole(n_frames, self.n_columns)
+        self.is_full = are_whole(n_frames, self.n_columns) if is_full is None else is_full
         self.values = self._masked(values)
 
     @cached_property
@@ -37,7 +48,7 @@ class Frames:
 
     @cached_property
     def spectra(self) -> list[tuple[int, Tensor]]:
-        """For each number n of frames, in rising order, half the power of its clips by rate: (R, F, 2 (n // 2 + 1)).
+        """For each number n of frames, in rising order, the power of its clips by rate: (R, F, 2 (n // 2 + 1)).
 
         Power of the fluctuation about the mean, at the rates of the Fourier transform of a clip's own frames; the
         squares of real and imaginary parts side by side.
@@ -48,7 +59,7 @@ class Frames:
             # Two rows at least: the transform of a single one is rounded in another way.
             rows = clips.expand(-1, max(2, clips.shape[1]), -1)
             spectrum = torch.fft.rfft(rows, norm="forward")[:, : clips.shape[1]]
-            power = torch.view_as_real(spectrum).flatten(2).square()
+            power = 2 * torch.view_as_real(spectrum).flatten(2).square()
             power[..., :2] = 0.0
             if n_frames % 2 == 0:  # every rate but this one stands for two bins
                 power[..., -2:] /= 2
@@ -61,10 +72,13 @@ class Frames:
 
     def segment(self, place: int, count: int) -> "Frames":
         """One of ``count`` stretches of each clip, equal to within a frame and at least one frame long."""
+        if self.is_full:
+            first = min(self.n_columns * place // count, self.n_columns - 1)
+            last = max(self.n_columns * (place + 1) // count, first + 1)
+            n_frames = torch.full_like(self.n_frames, last - first)
+            return Frames(self.values[:, :, first:last], n_frames, self.floor, self.rate, is_full=True)
         start = (self.n_frames * place // count).minimum(self.n_frames - 1)
         stop = (self.n_frames * (place + 1) // count).maximum(start + 1)
-        if self.is_full:
-            return Frames(self.values[:, :, int(start[0]) : int(stop[0])], stop - start, self.floor, self.rate)
         longest = -(-self.values.shape[-1] // count)
         columns = start[:, None] + torch.arange(longest, device=start.device)
         columns = columns.clamp(max=self.values.shape[-1] - 1)[:, None, :].expand(-1, self.values.shape[1], -1)
@@ -90,7 +104,8 @@ def delta_std(frames: Frames) -> Tensor:
     """Compute the standard deviation of the step between frames; 0 for fewer than two steps: (B, F)."""
     if frames.values.shape[-1] == 1:
         return std(frames)
-    steps = Frames(frames.values.diff(dim=-1), (frames.n_frames - 1).clamp(min=1), frames.floor)
+    n_steps = (frames.n_frames - 1).clamp(min=1)
+    steps = Frames(frames.values.diff(dim=-1), n_steps, frames.floor, is_full=frames.is_full or None)
     return std(steps)
 
 
@@ -142,7 +157,7 @@ def modulation(frames: Frames, low: float, high: float) -> Tensor:
     found = []
     for n_frames, power in frames.spectra:
         first, last = (2 * math.ceil(hertz * n_frames / frames.rate) for hertz in (low, high))
-        found.append((2 * power[..., first:last].sum(-1) + frames.floor).sqrt())
+        found.append((power[..., first:last].sum(-1) + frames.floor).sqrt())
     return torch.cat(found)[frames.n_frames.argsort(stable=True).argsort()] if len(found) > 1 else found[0]
 
 

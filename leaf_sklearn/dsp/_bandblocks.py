@@ -30,7 +30,11 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
     plan, n_blocks = bands.plan, spectrum.shape[0]
     pieces, nodes = [], []
     for starts, response, weights in zip(bands.starts, bands.responses, bands.weights, strict=True):
-        pooled, kept = _PooledSquares.apply(_filtered(spectrum, starts, response), weights, cells)
+        envelope = _envelope(spectrum, starts, response)
+        if torch.is_grad_enabled():
+            pooled, kept = _PooledSquares.apply(envelope, weights, cells)
+        else:
+            pooled, kept = _pool(envelope.square_(), weights, cells)
         pieces.append(pooled)
         nodes.append(kept)
     by_cell = torch.cat(pieces).unflatten(2, (n_blocks, plan.cells))[..., : plan.valid]
@@ -42,33 +46,31 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
     return framed, nodes
 
 
-def _filtered(spectrum: Tensor, starts: Tensor, response: Tensor) -> Tensor:
-    """Spectra of blocks under the filters of a group: (n, C) -> (F_g, n, M), complex."""
+def _envelope(spectrum: Tensor, starts: Tensor, response: Tensor) -> Tensor:
+    """Filter blocks by a group, real and imaginary parts of the nodes: (n, C) -> (F_g, n, M, 2)."""
     # Real responses multiply real and imaginary parts alike.
     values, per_bin = (spectrum, 1) if response.is_complex() else (torch.view_as_real(spectrum).flatten(1), 2)
     bands = values.unfold(1, response.shape[2], per_bin).transpose(0, 1).index_select(0, starts)
     tracked = torch.is_grad_enabled() and (bands.requires_grad or response.requires_grad)
     product = bands * response if tracked else bands.mul_(response)
-    return product if per_bin == 1 else torch.view_as_complex(product.unflatten(2, (-1, 2)))
+    if per_bin == 2:
+        product = torch.view_as_complex(product.unflatten(2, (-1, 2)))
+    return torch.view_as_real(torch.fft.ifft(product, norm="forward"))
+
+
+def _pool(squares: Tensor, weights: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+    """Pool, and keep some cells: (F_g, n, M, 2), (F_g, J, 2 rate), (R,) -> (F_g, J, n cells), (F_g, R, 2 rate)."""
+    energy = squares.view(len(weights), -1, weights.shape[2])
+    return torch.bmm(weights, energy.mT), energy.index_select(1, cells)
 
 
 class _PooledSquares(torch.autograd.Function):
-    """Back to the nodes, squares of real and imaginary parts side by side, pooled; and the squares at some cells.
-
-    (F_g, n, M) complex, (F_g, J, 2 rate), (R,) -> (F_g, J, n cells), (F_g, R, 2 rate). The backward pass by hand takes
-    half the passes over memory that autograd would.
-    """
+    """Square, pool and keep some cells, in half the passes over memory that autograd would take."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, filtered: Tensor, weights: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
-        envelope = torch.view_as_real(torch.fft.ifft(filtered, norm="forward"))
-        if any(ctx.needs_input_grad):  # type: ignore[attr-defined]
-            ctx.save_for_backward(envelope, weights, cells)
-            energy = envelope.square()
-        else:
-            energy = envelope.square_()
-        energy = energy.view(len(weights), -1, weights.shape[2])
-        return torch.bmm(weights, energy.mT), energy.index_select(1, cells)
+    def forward(ctx: FunctionCtx, envelope: Tensor, weights: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.save_for_backward(envelope, weights, cells)
+        return _pool(envelope.square(), weights, cells)
 
     @staticmethod
     @once_differentiable
@@ -76,4 +78,4 @@ class _PooledSquares(torch.autograd.Function):
         envelope, weights, cells = ctx.saved_tensors  # type: ignore[attr-defined]
         slopes = torch.bmm(pooled.mT, 2 * weights).index_add_(1, cells, 2 * kept).view_as(envelope).mul_(envelope)
         energy = envelope.square().view(len(weights), -1, weights.shape[2])
-        return torch.fft.fft(torch.view_as_complex(slopes)), torch.bmm(pooled, energy), None
+        return slopes, torch.bmm(pooled, energy), None

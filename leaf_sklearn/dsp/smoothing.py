@@ -28,8 +28,16 @@ def exponential_moving_average(x: Tensor, smooth: Tensor) -> Tensor:
     -------
     Tensor of shape (B, F, T)
     """
+    if not torch.is_grad_enabled():
+        return _average(x, smooth)
     smoothed: Tensor = _MovingAverage.apply(x, smooth)
     return smoothed
+
+
+def _average(x: Tensor, smooth: Tensor) -> Tensor:
+    inputs = x * smooth[:, None]
+    inputs[..., 0] = x[..., 0]
+    return linear_recurrence(inputs, 1 - smooth.double())
 
 
 def linear_recurrence(u: Tensor, decay: Tensor) -> Tensor:
@@ -68,9 +76,7 @@ class _MovingAverage(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: FunctionCtx, x: Tensor, smooth: Tensor) -> Tensor:
-        inputs = x * smooth[:, None]
-        inputs[..., 0] = x[..., 0]
-        smoothed = linear_recurrence(inputs, 1 - smooth.double())
+        smoothed = _average(x, smooth)
         ctx.save_for_backward(x, smooth, smoothed)
         return smoothed
 
