@@ -101,6 +101,23 @@ def leaf(algorithm: str, device: str, **settings: object) -> Frontend:
     return make_frontend("leaf", algorithm=algorithm, **settings).to(device).requires_grad_(False)
 
 
+def transforms(frontend: Frontend, n_clips: int, seconds: float) -> Callable[[], object]:
+    """The FFTs of the fast form alone: what no arrangement of the rest can go below."""
+    plan = plan_bands(*(value.cpu().numpy() for value in parameters(frontend)), kernel_size=KERNEL_SIZE, hop=HOP)
+    n_blocks = n_clips * math.ceil((seconds * SAMPLE_RATE / HOP + plan.frame_cells - 1) / plan.valid)
+    device = frontend.filterbank.center.device
+    blocks = torch.randn(n_blocks, plan.block, device=device)
+    shapes = [(len(group.filters), n_blocks, group.rate * plan.cells) for group in plan.groups]
+    bands = [torch.randn(shape, dtype=torch.complex64, device=device) for shape in shapes]
+
+    def transform() -> None:
+        torch.fft.fft(blocks)
+        for band in bands:
+            torch.fft.ifft(band, norm="forward")
+
+    return transform
+
+
 def leaf_table(options: argparse.Namespace) -> None:
     """Energies and whole transforms of leaf against everything else."""
     fast, direct, log_mel = leaf("fast", options.device), leaf("direct", options.device), torch_mel(options.device)
@@ -110,7 +127,8 @@ def leaf_table(options: argparse.Namespace) -> None:
         for algorithm in ("direct", "fast")
     }
     mel = MelTransformer(device=options.device).fit(X)
-    head("energies", "threads", "conv1d", "direct", "fast", "torch log-mel", "conv1d / fast", "fast / torch log-mel")
+    ratios = ("conv1d / fast", "fast / torch log-mel")
+    head("energies", "threads", "conv1d", "direct", "fast", "its FFTs alone", "torch log-mel", *ratios)
     rows = []
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
@@ -121,6 +139,7 @@ def leaf_table(options: argparse.Namespace) -> None:
                 "conv1d": partial(direct_energies, clips, fast),
                 "direct": partial(direct.energies, clips),
                 "fast": partial(fast.energies, clips),
+                "FFTs": transforms(fast, n_clips, seconds),
                 "mel": partial(log_mel, clips),
                 "transform direct": partial(made["direct"].transform, X),
                 "transform fast": partial(made["fast"].transform, X),
@@ -130,7 +149,7 @@ def leaf_table(options: argparse.Namespace) -> None:
             with torch.inference_mode():
                 times = {key: 1e3 * value / n_clips / seconds for key, value in timed(methods, options).items()}
             ratios = (f"{times['conv1d'] / times['fast']:.0f}", f"{times['fast'] / times['mel']:.1f}")
-            row(name, n_threads, *(f"{times[key]:.2f}" for key in ("conv1d", "direct", "fast", "mel")), *ratios)
+            row(name, n_threads, *(f"{times[key]:.2f}" for key in ("conv1d", "direct", "fast", "FFTs", "mel")), *ratios)
             plain = times["conv1d"] + times["transform fast"] - times["fast"]
             rows.append((name, n_threads, times, plain))
     others = ("MelTransformer", "librosa log-mel")

@@ -127,7 +127,7 @@ class MelShift(nn.Module):
 
 
 class ScaleShift(nn.Module):
-    """value = start + rms(start) * theta, for weights that have no bounds."""
+    """value = start + rms(start) * theta, for weights that have no bounds; those that start at 0 move by theta."""
 
     start: Tensor
     scale: Tensor
@@ -135,7 +135,8 @@ class ScaleShift(nn.Module):
     def __init__(self, start: Tensor, frontend: Frontend) -> None:
         super().__init__()
         self.register_buffer("start", start.detach().clone())
-        self.register_buffer("scale", start.detach().square().mean().sqrt().clamp(min=1e-6))
+        rms = start.detach().square().mean().sqrt()
+        self.register_buffer("scale", torch.where(rms > 0, rms, 1.0))
 
     def forward(self, theta: Tensor) -> Tensor:
         return self.start + self.scale * theta

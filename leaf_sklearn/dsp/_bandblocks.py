@@ -37,6 +37,7 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
             pooled, kept = _pool(envelope.square_(), weights, cells)
         pieces.append(pooled)
         nodes.append(kept)
+        del envelope, pooled  # or those of two groups would be held at once
     by_cell = torch.cat(pieces).unflatten(2, (n_blocks, plan.cells))[..., : plan.valid]
     shared = plan.frame_cells - 1
     parts = [functional.pad(part, (cell, shared - cell)) for cell, part in enumerate(by_cell.unbind(1))]

@@ -56,7 +56,8 @@ class ConvNorm(nn.Module):
         x = F.conv1d(x, weight, stride=stride, padding=padding, dilation=self.dilation)
         # One number a channel has no variance to learn from.
         batch = self.training and x.shape[0] * x.shape[2] > 1
-        return F.relu(F.batch_norm(x, self.mean, self.variance, self.scale, self.shift, batch, NORM_MOMENTUM, NORM_EPS))
+        x = F.batch_norm(x, self.mean, self.variance, self.scale, self.shift, batch, NORM_MOMENTUM, NORM_EPS)
+        return F.relu(x, inplace=True)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take five arrays in the reference's order."""

@@ -13,7 +13,7 @@ from leaf_sklearn._training.recipe import PARAMETRISATIONS, one_cycle, parametri
 from leaf_sklearn._training.split import hold_out
 from leaf_sklearn._training.start import FIXED, GRID, check_starts, search_start, set_start, why_not_search
 from leaf_sklearn._training.targets import make_targets
-from leaf_sklearn.frontends import make_frontend
+from leaf_sklearn.frontends import PRESETS, make_frontend
 
 
 def leaf(**settings):
@@ -81,6 +81,20 @@ def test_a_centre_moves_by_one_spacing_on_the_mel_scale():
     mel = np.log1p(hertz / 700)
     np.testing.assert_allclose(np.log1p(moved / 700) - mel, (mel.max() - mel.min()) / 5, rtol=1e-4)
     assert parametrize.is_parametrized(bank)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_parameter_can_move_whatever_its_start(name):
+    frontend = make_frontend(name)
+    start = {name: parameter.detach().clone() for name, parameter in frontend.named_parameters()}
+    parametrise(frontend)
+    with torch.no_grad():
+        for theta in frontend.parameters():
+            theta.add_(0.1)
+    moved = dict(plain_state(frontend))
+    for name, value in start.items():
+        size = value.square().mean().sqrt()
+        assert (moved[name] - value).abs().max() > 1e-3 * (size if size > 0 else 1.0), name
 
 
 def test_one_cycle_rises_then_falls():
