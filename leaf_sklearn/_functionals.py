@@ -198,7 +198,7 @@ DEFAULT = (
 def check_functionals(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names as a tuple, or raise a ValueError that lists the choices."""
     chosen = (names,) if isinstance(names, str) else tuple(names)
-    unknown = [name for name in chosen if name.removesuffix(THIRDS) not in FUNCTIONALS]
+    unknown = [name for name in chosen if str(name).removesuffix(THIRDS) not in FUNCTIONALS]
     if unknown or not chosen:
         raise ValueError(
             f"Got functionals={names!r}, expected one or more of {list(FUNCTIONALS)}, or one of these with {THIRDS!r} "

@@ -63,8 +63,8 @@ class LeafTransformer(AudioTransformer):
     compression : {"auto", "pcen", "log", "root", None}, default="auto"
         Of the energies; "auto" is the preset's own.
     algorithm : {"auto", "direct", "fast"}, default="auto"
-        "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it within a
-        stated bound; "auto" takes "fast" where there is one.
+        "direct" convolves sample by sample; "fast" works on bands of a Fourier transform, with energies within 1e-5 of
+        the loudest and features of recordings within 2e-3 of it; "auto" takes "fast" where there is one.
     functionals : tuple of str, default=("mean", "std", "delta_std", "mean_thirds", "mod_0_3hz", ..., "mod_24_50hz")
         How the frames of a clip become one vector: any of "mean", "std", "delta_std" (standard deviation of the step
         from frame to frame), "min", "max", "q10", "q50", "q90", "skew", "slope", and "mod_0_3hz", "mod_3_6hz",
@@ -74,14 +74,15 @@ class LeafTransformer(AudioTransformer):
         Functionals of the frames, all frames one after the other (clips of one length only), or the encoder's
         embedding of the clip. May be changed after fit.
     encoder : {"cnn", "linear", "cnn14", "efficientnet_b0"} or callable, default="cnn"
-        What stands between features and loss in fit. A callable takes ``n_filters`` and returns an
-        nn.Module from (B, F, T) to (B, E).
+        What stands between features and loss in fit, in the default recipe beside a linear head on statistics. A
+        callable takes ``n_filters`` and returns an nn.Module from (B, F, T) to (B, E).
     recipe : {"default", "paper"}, default="default"
         "default": energies divided by the channel's mean, PCEN started where a cross-validation likes it, a learning
         rate for each kind of parameter, one cycle of it. "paper": the reference's start and Adam at 1e-4.
     compression_search : bool or array-like of shape (n_starts, 3), default=True
         Whether the default recipe picks PCEN's start by cross-validation on the training clips, and from which rows of
-        (alpha, delta, root); True: 15 of its own, False: a fixed start.
+        (alpha, delta, root); True: 15 of its own, False: a fixed start. Of no effect in the paper's recipe and without
+        PCEN.
     max_steps : int, default=480
         Mini-batches to train on.
     batch_size : int, default=32
@@ -89,11 +90,12 @@ class LeafTransformer(AudioTransformer):
     crop_ms : float or None, default=None
         Longest stretch of a clip that a mini-batch sees, in milliseconds; None means the recipe's: 1500, paper 1000.
     learning_rate : float or None, default=None
-        Peak learning rate of the frontend; None means the recipe's: 0.04 on the default's own scale, paper 1e-4.
+        Peak learning rate of the frontend; None means the recipe's: 0.04 on the default's own scale (three times that
+        for centres and bandwidths), paper 1e-4.
     validation_fraction : float or None, default=0.1
         Share of the clips (of the groups, where given) held out of training to judge it: where the default recipe's
         features got worse by more than a standard error, the start is kept; of the paper's recipe the best state is.
-        None trains on all clips and keeps the last state.
+        None, or a share of fewer than 10 clips, trains on all clips and keeps the last state.
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
     device : str, default="auto"
@@ -134,9 +136,12 @@ class LeafTransformer(AudioTransformer):
     best_step_ : int
         The step whose state was kept; 0 where the start was better.
     history_ : list of dict
-        The start (which was picked, how, and whether the trained parameters were "kept"), then one entry an evaluation:
-        step, loss (mean since the last), score of the held-out clips (accuracy; minus the loss for multilabel and
-        regression targets; None where none are held out), learning_rate.
+        First the start: "start" (its PCEN), "picked_by" (how, or why it is fixed), "start_score" (cross-validated
+        accuracy), "validation" (why no clips are held out), "kept" ("trained" or "start") with what it was judged by:
+        "held_out_clips", scores "held_out_start" and "held_out_trained" of the features, and "difference_error"; or
+        "judged" (why not). Then one entry an evaluation of the run, also of one that was undone: step, loss (mean since
+        the last), score of the held-out clips (accuracy; minus the loss for multilabel and regression targets; None
+        where none are held out), learning_rate.
     device_ : str
         The device that ``device`` stood for in fit.
     training_data_hash_ : str
@@ -308,6 +313,10 @@ class LeafTransformer(AudioTransformer):
     ) -> dict[str, Any]:
         """Everything fit learns, by attribute name."""
         check_functionals(self.functionals)
+        if (X_val is None) != (y_val is None):
+            raise ValueError("Got one of X_val and y_val only; give both or neither.")
+        if X_val is not None and y is None:
+            raise ValueError("Got X_val and y_val but no y: without it nothing is trained that they could score.")
         starts = check_starts(self.compression_search)
         device = resolve_device(self.device)
         seeds = check_random_state(self.random_state).randint(2**31, size=2)
@@ -438,8 +447,6 @@ class LeafTransformer(AudioTransformer):
         seed: int,
     ) -> tuple[Labelled, Labelled | None, NDArray[np.intp]]:
         """Training clips, those that judge it (given ones, or some held out), and the places of the former in X."""
-        if (X_val is None) != (y_val is None):
-            raise ValueError("Got one of X_val and y_val only; give both or neither.")
         everything = np.arange(len(clips))
         if targets is None:
             return Labelled(clips, everything), None, everything

@@ -99,7 +99,7 @@ def test_gradient_is_finite_where_nothing_varies():
     assert values.grad.isfinite().all()
 
 
-@pytest.mark.parametrize("names", [("mean", "kurt"), (), "median", ("mean", "mean")])
+@pytest.mark.parametrize("names", [("mean", "kurt"), (), "median", ("mean", "mean"), (1,)])
 def test_unknown_none_or_repeated_names_are_refused(names):
     with pytest.raises(ValueError, match="functionals="):
         check_functionals(names)

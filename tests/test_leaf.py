@@ -248,8 +248,16 @@ def test_validation_clips_of_one_s_own(clips):
     assert leaf.history_[-1]["score"] in [correct / 8 for correct in range(9)]
     with pytest.raises(ValueError, match="one of X_val and y_val only"):
         small().fit(X, y, X_val=val[0])
+    with pytest.raises(ValueError, match="but no y"):
+        small().fit(X, X_val=val[0], y_val=val[1])
     with pytest.raises(ValueError, match="among the classes"):
         small().fit(X, y, X_val=val[0], y_val=val[1] + 5)
+
+
+@pytest.mark.parametrize("settings", [{"frontend": "sincnet"}, {"compression": "log"}])
+def test_without_pcen_the_history_says_why_nothing_was_searched(clips, settings):
+    notes = small(compression_search=True, **settings).fit(*clips).history_[0]
+    assert notes["picked_by"] == "fixed: this frontend has no PCEN"
 
 
 def test_all_clips_train_where_nothing_is_held_out(clips):
@@ -259,17 +267,18 @@ def test_all_clips_train_where_nothing_is_held_out(clips):
 
 
 def test_too_few_clips_to_hold_out_are_said_in_the_history():
-    X, y = make_clips(4)
-    assert "no clip" in small().fit(X, y).history_[0]["validation"]
+    notes = small().fit(*make_clips(40)).history_[0]
+    assert "10" in notes["validation"] and "is 4, too few" in notes["validation"]
+    assert (notes["kept"], notes["judged"]) == ("trained", "no: no clips were held out")
 
 
 def test_the_best_state_of_the_paper_s_recipe_is_kept(clips, monkeypatch):
     scores = iter([0.1, 0.9, 0.5, 0.5])
     monkeypatch.setattr(Training, "evaluate", lambda self: next(scores))
-    leaf = small(recipe="paper").fit(*clips)
+    leaf = small(recipe="paper", validation_fraction=0.5).fit(*clips)
     assert leaf.best_step_ == 2
     scores = iter([0.1, 0.9])
-    stopped = small(recipe="paper").set_callbacks(StopAfter(2)).fit(*clips)
+    stopped = small(recipe="paper", validation_fraction=0.5).set_callbacks(StopAfter(2)).fit(*clips)
     np.testing.assert_array_equal(stopped.transform(clips[0]), leaf.transform(clips[0]))
 
 
@@ -390,7 +399,7 @@ def test_a_fit_that_fails_leaves_no_half_fitted_attribute(clips):
 
 
 def test_the_paper_s_recipe_keeps_the_reference_s_start(clips):
-    leaf = small(recipe="paper").fit(*clips)
+    leaf = small(recipe="paper", validation_fraction=0.5).fit(*clips)
     assert leaf.history_[0] == {"step": 0, "start": "the reference's"}
     assert not bool(leaf.frontend_.energy_scaled)
     torch.testing.assert_close(leaf.frontend_.compression.delta, torch.full((6,), 2.0), rtol=0, atol=1e-3)

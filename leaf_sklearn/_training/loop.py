@@ -81,9 +81,11 @@ class Training:
         self.network.train()
         losses = [self._take_step() for _ in range(n_steps)]
         score = self.evaluate() if self.held_out is not None else None
-        # one cycle ends at rest: its last state is its best but for chance; the later of two equal states saw more data
-        if score is None or self.recipe.tuned or score >= self.best_score:
-            self.best_score, self.best_step = score or 0.0, self.step
+        # one cycle ends at rest: its last state is its best but for chance
+        if score is None or self.recipe.tuned:
+            self.best_step = self.step
+        elif score >= self.best_score:  # the later of two equal states saw more data
+            self.best_score, self.best_step = score, self.step
             self.best_state = {name: value.clone() for name, value in self.network.state_dict().items()}
         return {
             "step": self.step,
@@ -141,7 +143,7 @@ class Training:
         return [head(features, n_frames) for head in self.network.heads]
 
     def finish(self) -> Network:
-        """Return the network at its best state, in the reference's units, on the CPU and frozen."""
+        """Return the network as it is kept, in the reference's units, on the CPU and frozen."""
         if self.best_state is not None:
             self.network.load_state_dict(self.best_state)
         return self.snapshot()

@@ -12,7 +12,6 @@ from sklearn.svm import SVC
 
 from .targets import MISSING, Targets
 
-MIN_CLIPS = 10  # held-out clips from which a standard error says something
 Features = NDArray[np.float32]
 
 

@@ -8,6 +8,8 @@ from .targets import Targets
 
 Indices = NDArray[np.intp]
 
+MIN_CLIPS = 10  # held-out clips from which a standard error says something
+
 
 def hold_out(
     targets: Targets, groups: NDArray[np.generic] | None, fraction: float | None, seed: int
@@ -21,8 +23,11 @@ def hold_out(
         return everything, None, None
     n_held_out = round(fraction * len(everything))
     strata = targets.strata()
-    if n_held_out < 1 or len(everything) - n_held_out < 1:
-        return everything, None, f"validation_fraction={fraction:g} of {len(everything)} clips is no clip"
+    if n_held_out < MIN_CLIPS:
+        share = f"validation_fraction={fraction:g} of {len(everything)} clips"
+        return everything, None, f"{share} is {n_held_out}, too few to judge by (fewer than {MIN_CLIPS})"
+    if n_held_out == len(everything):
+        return everything, None, f"validation_fraction={fraction:g} of {len(everything)} clips leaves none to train on"
     if groups is not None:
         n_groups = len(np.unique(groups))
         if n_groups < 2:

@@ -24,20 +24,25 @@ GRID: tuple[Start, ...] = tuple(
     (alpha, *shape) for alpha, shape in product((0.05, 0.2, 0.5, 0.8, 0.95), ((1e-3, 10.0), (1e-2, 4.0), (1.0, 2.0)))
 )
 FOLDS = 4
+ROWS = "a bool or rows of (alpha, delta, root)"
+NO_PCEN = "fixed: this frontend has no PCEN"
 
 
 def check_starts(search: Any) -> tuple[Start, ...]:
     """Return the starts among which to search, none for False, or raise a ValueError that says what is wrong."""
     if isinstance(search, bool | np.bool_):
         return GRID if search else ()
-    rows = np.asarray(search, dtype=np.float64)
+    try:
+        rows = np.asarray(search, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"Got compression_search={search!r}, expected {ROWS}.") from error
     if rows.ndim != 2 or rows.shape[1:] != (3,) or not len(rows):
-        raise ValueError(
-            f"Got compression_search of shape {rows.shape}, expected a bool or rows of (alpha, delta, root)."
-        )
+        raise ValueError(f"Got compression_search of shape {rows.shape}, expected {ROWS}.")
     alpha, delta, root = rows.T
-    if not (((alpha > 0) & (alpha < 1)).all() and (delta > 0).all() and (root >= 1).all()):
-        raise ValueError("Got rows in compression_search outside 0 < alpha < 1, delta > 0, root >= 1.")
+    outside = ~((alpha > 0) & (alpha < 1) & (delta > 0) & (root >= 1) & np.isfinite(rows).all(1))
+    if outside.any():
+        row = rows[outside.argmax()].tolist()
+        raise ValueError(f"Got {row} in compression_search, expected 0 < alpha < 1, delta > 0, root >= 1.")
     return tuple((float(a), float(d), float(r)) for a, d, r in rows)
 
 
@@ -56,12 +61,12 @@ def start_frontend(
     ``values`` (encoded; None without y) and ``groups`` are those of the clips that the energies were taken from.
     """
     if not frontend.compression.scalable:
-        return {}
+        return {"picked_by": NO_PCEN}
     # a channel that is silent in every clip keeps its energies as they are
     means = energies.channel_means()
     frontend.set_energy_scale(torch.where(means > 0, means, 1.0).to(frontend.energy_scale))
     if not isinstance(frontend.compression, PCEN):
-        return {}
+        return {"picked_by": NO_PCEN}
     seed = int(rng.integers(2**31))
     labels = None if values is None else values[energies.indices]
     members = None if groups is None else groups[energies.indices]

@@ -4,8 +4,9 @@ Kinds: one label a clip, several labels a clip (indicator matrix), several tasks
 entries allowed) and regression.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ MISSING = -1
 ClassWeight = str | Mapping[Any, float] | None
 
 
-class Targets(Protocol):
+class Targets(ABC):
     """Encoded targets of a training set and what follows from their kind."""
 
     kind: str
@@ -27,28 +28,28 @@ class Targets(Protocol):
     classes: Any
     values: NDArray[Any]
 
+    @abstractmethod
     def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
         """Loss of each clip: (B, n_outputs), encoded targets -> (B,)."""
-        ...
 
+    @abstractmethod
     def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
         """Score of each clip, larger is better: (B, n_outputs), encoded targets -> (B,)."""
-        ...
 
+    @abstractmethod
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         """Encode other targets of the same kind, or raise a ValueError that says what does not fit."""
-        ...
 
     def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
         """Relative odds with which a clip is drawn for a mini-batch: (n_clips,)."""
-        ...
+        return np.ones(len(values))
 
     def strata(self) -> NDArray[np.intp] | None:
         """Labels to stratify a split by, None where there is no single label."""
-        ...
+        return None
 
 
-class SingleLabel:
+class SingleLabel(Targets):
     """One class a clip: cross-entropy; accuracy."""
 
     kind = "classification"
@@ -92,14 +93,11 @@ class SingleLabel:
     def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
         return (outputs.argmax(1) == values).to(outputs.dtype)
 
-    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.ones(len(values))
-
     def strata(self) -> NDArray[np.intp] | None:
         return self.values
 
 
-class MultiLabel:
+class MultiLabel(Targets):
     """Any number of labels a clip, as an indicator matrix: binary cross-entropy; share of labels right."""
 
     kind = "multilabel"
@@ -132,14 +130,8 @@ class MultiLabel:
         # the log-likelihood moves with every label, where a share of right labels sticks at the majority's
         return -self.losses(outputs, values)
 
-    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.ones(len(values))
 
-    def strata(self) -> NDArray[np.intp] | None:
-        return None
-
-
-class MultiTask:
+class MultiTask(Targets):
     """Several classification tasks at once, one column each; a missing label is left out of the loss."""
 
     kind = "multitask"
@@ -175,11 +167,8 @@ class MultiTask:
         labelled = values != MISSING
         return cast(NDArray[np.float64], (labelled / labelled.sum(0).clip(min=1)).sum(1))
 
-    def strata(self) -> NDArray[np.intp] | None:
-        return None
 
-
-class Regression:
+class Regression(Targets):
     """Numbers: squared error on standardised targets; its negative."""
 
     kind = "regression"
@@ -204,12 +193,6 @@ class Regression:
 
     def scores(self, outputs: Tensor, values: Tensor) -> Tensor:
         return -self.losses(outputs, values)
-
-    def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        return np.ones(len(values))
-
-    def strata(self) -> NDArray[np.intp] | None:
-        return None
 
 
 def make_targets(values: NDArray[Any], class_weight: ClassWeight = None) -> Targets:

@@ -4,12 +4,14 @@ import copy
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 
 from ..frontends import Frontend
 from .energies import Energies, measure_energies
 from .loop import Labelled
-from .probe import MIN_CLIPS, clip_scores, judge
+from .probe import clip_scores, judge
+from .split import MIN_CLIPS
 from .targets import Targets
 
 
@@ -54,18 +56,21 @@ class Trial:
             self.train = replace(train, energies=energies.in_order())
         self._scores = None
         if held_out is not None and len(held_out.clips) >= MIN_CLIPS:
-            seen = measure_energies(frontend, held_out.clips, device)
+            # shuffled: of many hours only the first clips are measured
+            self.order = np.random.default_rng(0).permutation(len(held_out.clips))
+            seen = measure_energies(frontend, held_out.clips, device, order=self.order)
             if self.train.energies is not None and len(seen.rows) == len(held_out.clips):
-                self.held_out = replace(held_out, energies=seen.rows)
+                self.held_out = replace(held_out, energies=seen.in_order())
             self._scores = self._judged(self.start, energies, seen)
 
     def judge(self, trained: Frontend) -> dict[str, Any]:
         """Compare the trained frontend with the start; what the history says, "kept" first."""
-        if self.held_out is None or self._scores is None:
-            n_clips = 0 if self.held_out is None else len(self.held_out.clips)
-            return {"kept": "trained", "judged": f"no: {n_clips} clips held out, fewer than {MIN_CLIPS}"}
+        if self.held_out is None:
+            return {"kept": "trained", "judged": "no: no clips were held out"}
+        if self._scores is None:
+            return {"kept": "trained", "judged": f"no: {len(self.held_out.clips)} clips, fewer than {MIN_CLIPS}"}
         energies = measure_energies(trained, self.train.clips, self.device, order=self.indices)
-        seen = measure_energies(trained, self.held_out.clips, self.device)
+        seen = measure_energies(trained, self.held_out.clips, self.device, order=self.order)
         return judge(self._scores, self._judged(trained, energies, seen))
 
     def _judged(self, frontend: Frontend, energies: Energies, seen: Energies) -> Any:

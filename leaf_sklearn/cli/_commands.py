@@ -180,7 +180,8 @@ def _describe_score(transformer: Any) -> str:
     kept = [entry for entry in transformer.history_ if entry["step"] == transformer.best_step_]
     score = kept[-1].get("score") if kept else None
     if score is None or not np.isfinite(score):
-        return "No clips were held out to score the training."
+        reason = start.get("validation", "").removeprefix("none: ")
+        return "No clips were held out to score the training" + (f": {reason}." if reason else ".")
     what = "accuracy" if transformer.classes_ is not None and score >= 0 else "score"
     return f"Held-out clips, {what} at step {transformer.best_step_}: {score:.3f}"
 

@@ -1,4 +1,4 @@
-"""TrainingDisplay: loss, validation score and learning rates over the steps of a fit."""
+"""TrainingDisplay: loss, validation score and learning rate over the steps of a fit."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -12,15 +12,15 @@ ACCURACY = "Held-out accuracy"
 
 
 class TrainingDisplay:
-    """The course of a training: loss, score of the held-out clips, learning rates, and the step that was kept.
+    """The course of a training: loss, score of the held-out clips, learning rate, and the step that was kept.
 
     Make one with :meth:`from_estimator`.
 
     Parameters
     ----------
     history : sequence of mappings
-        Entries with "step", "loss", "score" (None where nothing was held out) and "learning_rate": a number, or one for
-        each group of parameters by name. Entries without a loss are left out.
+        Entries with "step", "loss", "score" (None where nothing was held out) and "learning_rate". Entries without a
+        loss are left out.
     best_step : int, default=None
         The step whose state was kept.
     score_name : str, default="Score"
@@ -39,7 +39,7 @@ class TrainingDisplay:
     >>> from leaf_sklearn.datasets import make_audio_classification
     >>> from leaf_sklearn.display import TrainingDisplay
     >>> X, y = make_audio_classification(n_clips=40, random_state=0)
-    >>> leaf = LeafTransformer(max_steps=4, random_state=0).fit(X, y)
+    >>> leaf = LeafTransformer(max_steps=4, validation_fraction=0.25, random_state=0).fit(X, y)
     >>> display = TrainingDisplay.from_estimator(leaf)
     >>> [panel.get_ylabel() for panel in display.ax_]
     ['Training loss', 'Held-out accuracy', 'Learning rate']
@@ -120,10 +120,7 @@ class TrainingDisplay:
             if self.score_name == ACCURACY:
                 low = min(score for _, score in scored)
                 panels[1].set_ylim(min(low, 0.9) - 0.05, 1.02)
-        for place, (name, values) in enumerate(_rates(entries).items()):
-            panels[-1].plot(steps, values, color=COLOURS[place % len(COLOURS)], marker=".", label=name)
-        if len(_rates(entries)) > 1:
-            panels[-1].legend(frameon=False, fontsize="small")
+        panels[-1].plot(steps, [entry["learning_rate"] for entry in entries], color=COLOURS[0], marker=".")
         panels[-1].set(xlabel="Step", ylabel="Learning rate", ylim=(0, None))
         for panel in panels:
             panel.set_xlim(0, steps[-1] * 1.02)
@@ -159,14 +156,3 @@ class TrainingDisplay:
 def _known(entry: Mapping[str, Any]) -> bool:
     score = entry.get("score")
     return score is not None and bool(np.isfinite(score))
-
-
-def _rates(entries: Sequence[Mapping[str, Any]]) -> dict[str, list[float]]:
-    """Learning rates by the name of what they move; one that has no name is the frontend's."""
-    found: dict[str, list[float]] = {}
-    for entry in entries:
-        rate = entry.get("learning_rates", entry.get("learning_rate"))
-        named = rate if isinstance(rate, Mapping) else {"frontend": rate}
-        for name, value in named.items():
-            found.setdefault(name, []).append(np.nan if value is None else float(value))
-    return found

@@ -32,28 +32,13 @@ def kernel_spectra(kernels: Tensor, *, step: int) -> Tensor:
     return torch.fft.rfft(kernels, n=length).conj()
 
 
-def fft_correlate(waveforms: Tensor, kernels: Tensor, *, step: int | None = None) -> Tensor:
-    """Cross-correlation at stride 1 without padding: (B, N) and (C, K) -> (B, C, N - K + 1).
+def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: int) -> Tensor:
+    """Cross-correlate at stride 1 with kernels given by :func:`kernel_spectra`: (B, N), (C, J) -> (B, C, n_out).
 
     Differentiable in both. Blocks start at the first sample, so a clip's outputs do not depend, bit for bit, on the
     other rows; if it starts elsewhere they are rounded differently, unless it is a multiple of ``step`` samples away.
-
-    Parameters
-    ----------
-    waveforms : Tensor of shape (B, N)
-        Clips, at least as long as the kernels.
-    kernels : Tensor of shape (C, K)
-        Real taps.
-    step : int, optional
-        Outputs of one block, from :func:`block_step`, which is also the default.
+    What lies beyond a clip's end counts as zeros.
     """
-    step = block_step(kernels.shape[1]) if step is None else step
-    n_out = waveforms.shape[1] - kernels.shape[1] + 1
-    return correlate_blocks(waveforms, kernel_spectra(kernels, step=step), step=step, n_out=n_out)
-
-
-def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: int) -> Tensor:
-    """Correlate with kernels given by :func:`kernel_spectra`: (B, N), (C, J) -> (B, C, n_out)."""
     length = block_length(spectra)
     # Two FFTs at least: a single one is threaded, and thus rounded, in another way.
     n_blocks = max(-(-n_out // step), 2 if len(waveforms) == 1 else 1)

@@ -42,8 +42,8 @@ def gabor_energies(
 ) -> Tensor:
     """Energies by band-limited transforms: (B, N) and (B,) -> (B, F, T).
 
-    The plan is made on the host from the parameters' values, which are copied there once a call. Without gradients the
-    constants of the latest parameters are kept.
+    The plan is made on the host from the parameters' values, which are copied there once a call. Where they do not
+    learn, the constants of the latest ones are kept.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def gabor_energies(
         In samples.
     """
     values = torch.stack([center, sigma, width]).detach().cpu().double().numpy()
-    if torch.is_grad_enabled():
+    if torch.is_grad_enabled() and (center.requires_grad or sigma.requires_grad or width.requires_grad):
         plan = plan_bands(*values, kernel_size=kernel_size, hop=hop, side_lobe=SIDE_LOBE_IN_TRAINING)
         return bandlimited_energies(waveforms, lengths, center, sigma, width, plan)
     bands = _prepared(values.tobytes(), kernel_size, hop, waveforms.dtype, waveforms.device)

@@ -10,7 +10,7 @@ import soundfile
 from pyarrow import parquet
 
 import leaf_sklearn
-from leaf_sklearn._training import trial
+from leaf_sklearn._training import split, trial
 from leaf_sklearn.cli import _commands as commands
 from leaf_sklearn.cli import main
 from leaf_sklearn.cli._feature_files import is_folder
@@ -116,8 +116,11 @@ def test_ctrl_c_says_what_is_kept(recordings, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("2 of 4 results")
 
 
-def test_fit_and_transform(recordings, tmp_path, capsys):
+def test_fit_and_transform(recordings, tmp_path, capsys, monkeypatch):
     model = tmp_path / "model.joblib"
+    assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
+    assert "No clips were held out to score the training: validation_fraction=0.1 of 12" in capsys.readouterr().out
+    monkeypatch.setattr(split, "MIN_CLIPS", 1)
     assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
     shown = capsys.readouterr().out
     assert "Held-out clips, accuracy at step " in shown
@@ -213,7 +216,8 @@ def test_fit_leaves_the_test_clips_out(table, tmp_path, capsys):
 def test_a_start_that_was_kept_is_told(recordings, tmp_path, capsys, monkeypatch):
     model = tmp_path / "model.joblib"
     right = iter([np.ones(12), np.zeros(12)])
-    monkeypatch.setattr(trial, "MIN_CLIPS", 1)
+    for module in (split, trial):
+        monkeypatch.setattr(module, "MIN_CLIPS", 1)
     monkeypatch.setattr(trial, "clip_scores", lambda *args: next(right))
     assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0
     assert "score: 1.000 before the training, 0.000 after it. The start was kept." in capsys.readouterr().out

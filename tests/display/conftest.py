@@ -22,5 +22,5 @@ def clips():
 
 @pytest.fixture(scope="session")
 def leaf(clips):
-    leaf = LeafTransformer(sample_rate=RATE, n_filters=8, max_steps=6, batch_size=8, device="cpu", random_state=0)
-    return leaf.fit(*clips)
+    settings = {"n_filters": 8, "max_steps": 6, "batch_size": 8, "validation_fraction": 0.5}
+    return LeafTransformer(sample_rate=RATE, device="cpu", random_state=0, **settings).fit(*clips)

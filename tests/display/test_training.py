@@ -30,18 +30,16 @@ def test_no_accuracy_above_one_is_shown():
     assert low < 0.9 and 1.0 < high < 1.03
 
 
-def test_without_scores_and_with_several_rates():
-    history = [
-        {"step": step, "loss": 1.0, "score": None, "learning_rates": {"centre": 0.1, "rest": 0.2}} for step in (1, 2)
-    ]
+def test_without_scores():
+    history = [{"step": step, "loss": 1.0, "score": None, "learning_rate": 0.1 * step} for step in (1, 2)]
     loss, rate = TrainingDisplay(history).plot().ax_
-    assert loss.get_ylabel() == "Training loss"
-    assert [text.get_text() for text in rate.get_legend().get_texts()] == ["centre", "rest"]
+    assert (loss.get_ylabel(), rate.get_ylabel()) == ("Training loss", "Learning rate")
+    np.testing.assert_allclose(rate.lines[0].get_ydata(), [0.1, 0.2])
 
 
 def test_scores_that_are_no_accuracies_are_not_called_so(clips):
     X, _ = clips
-    leaf = LeafTransformer(sample_rate=8000, n_filters=4, max_steps=2, device="cpu", random_state=0)
+    leaf = LeafTransformer(sample_rate=8000, n_filters=4, max_steps=2, validation_fraction=0.5, device="cpu")
     leaf.fit(X, np.linspace(0, 1, len(X)))
     assert TrainingDisplay.from_estimator(leaf).ax_[1].get_ylabel() == "Held-out score"
 

@@ -1,11 +1,17 @@
 import pytest
 import torch
 
-from leaf_sklearn.dsp.overlap_save import block_step, fft_correlate
+from leaf_sklearn.dsp.overlap_save import block_step, correlate_blocks, kernel_spectra
 
 
 def noise(*shape, dtype=torch.float32, seed=0):
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def fft_correlate(waveforms, kernels, step=None):
+    step = step or block_step(kernels.shape[1])
+    n_out = waveforms.shape[1] - kernels.shape[1] + 1
+    return correlate_blocks(waveforms, kernel_spectra(kernels, step=step), step=step, n_out=n_out)
 
 
 @pytest.mark.parametrize("n_times", [25, 26, 200, 1000])

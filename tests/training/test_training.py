@@ -13,6 +13,7 @@ from leaf_sklearn._training.recipe import PARAMETRISATIONS, one_cycle, parametri
 from leaf_sklearn._training.split import hold_out
 from leaf_sklearn._training.start import FIXED, GRID, check_starts, search_start, set_start, why_not_search
 from leaf_sklearn._training.targets import make_targets
+from leaf_sklearn._training.trial import Trial
 from leaf_sklearn.frontends import PRESETS, make_frontend
 
 
@@ -126,9 +127,9 @@ def test_weighted_draws_follow_the_odds():
 
 
 def test_groups_are_held_out_whole():
-    y, groups = np.arange(40) % 2, np.arange(40) // 4
+    y, groups = np.arange(60) % 2, np.arange(60) // 6
     train, held_out, why = hold_out(make_targets(y), groups, 0.2, seed=0)
-    assert why is None and len(held_out) == 8
+    assert why is None and len(held_out) == 12
     assert not set(groups[train]) & set(groups[held_out])
 
 
@@ -140,9 +141,17 @@ def test_a_split_without_groups_is_stratified():
 
 
 def test_a_split_that_takes_a_class_away_is_not_made():
-    y, groups = np.array([0] * 6 + [1] * 6), np.array([0] * 6 + [1] * 6)
+    y, groups = np.repeat([0, 1], 50), np.repeat([0, 1], 50)
     train, held_out, why = hold_out(make_targets(y), groups, 0.1, seed=0)
-    assert held_out is None and len(train) == 12 and "class" in why
+    assert held_out is None and len(train) == 100 and "class" in why
+
+
+def test_fewer_clips_than_one_can_judge_by_are_not_held_out():
+    y = np.arange(99) % 2
+    train, held_out, why = hold_out(make_targets(y), None, 0.1, seed=0)
+    assert why is None and (len(train), len(held_out)) == (89, 10)
+    train, held_out, why = hold_out(make_targets(y[:94]), None, 0.1, seed=0)
+    assert held_out is None and len(train) == 94 and "is 9, too few" in why
 
 
 def test_the_search_finds_the_start_that_tells_the_classes_apart():
@@ -231,6 +240,30 @@ def test_energies_stop_where_there_is_enough_and_come_back_in_order(monkeypatch)
 def test_starts_to_search_among():
     assert check_starts(False) == () and check_starts(True) == GRID
     assert check_starts(np.array([[0.5, 1.0, 2.0]])) == ((0.5, 1.0, 2.0),)
+    for wrong in ([[0.5, 0.01], [0.5]], ["no"], [[0.5, 1.0]], [], [None]):
+        with pytest.raises(ValueError, match=r"expected a bool or rows of \(alpha, delta, root\)"):
+            check_starts(wrong)
+    for row in ([1.0, 1.0, 2.0], [0.5, 0.0, 2.0], [0.5, np.inf, 2.0], [0.5, 1.0, 0.5], [np.nan, 1.0, 2.0]):
+        with pytest.raises(ValueError, match=rf"Got \[{row[0]}, {row[1]}, {row[2]}\] in compression_search"):
+            check_starts([[0.5, 1.0, 2.0], row])
+
+
+def test_of_hours_of_held_out_clips_a_random_part_is_judged(monkeypatch):
+    """Clips in the order of their classes: the first that fill the hour would be of one class."""
+    y = np.repeat([0, 1], 40)
+    clips = as_clips(np.random.default_rng(0).standard_normal((80, 400)).astype(np.float32), sample_rate=4000)
+    monkeypatch.setattr("leaf_sklearn._training.energies.MAX_SECONDS", 0.1 * 20)
+    monkeypatch.setattr("leaf_sklearn._training.energies.BATCH_SIZE", 4)
+    frontend, part = leaf(), Labelled(clips, y)
+    energies = measure_energies(frontend, clips, torch.device("cpu"), order=np.random.default_rng(1).permutation(80))
+    judged = []
+    monkeypatch.setattr(
+        "leaf_sklearn._training.trial.clip_scores", lambda *args: judged.append(args[-1]) or np.ones(len(args[-1]))
+    )
+    trial = Trial(frontend, make_targets(y), part, part, energies, torch.device("cpu"))
+    assert trial.judge(frontend)["held_out_clips"] == len(judged[0]) == 24
+    for labels in judged:
+        assert 0.2 < labels.mean() < 0.8
 
 
 def test_channel_means_weigh_every_frame_alike():
