@@ -135,10 +135,12 @@ class BestState(Training):
     """Keeps the state that scored best on held-out clips, not the last."""
 
     def run(self, n_steps):
-        kept = self.best_score, self.best_step, self.best_state
+        best_step = self.best_step
         entry = super().run(n_steps)
-        if entry["score"] < kept[0]:
-            self.best_score, self.best_step, self.best_state = kept
+        if entry["score"] < self.best_score:
+            self.best_step = best_step
+        else:
+            self.best_score, self.best_state = entry["score"], copy.deepcopy(self.network.state_dict())
         return entry
 
 

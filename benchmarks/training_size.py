@@ -45,10 +45,11 @@ def main():
     steps = {"random_state": 0, "max_steps": arguments.max_steps}
     frontends = {
         "mel": lambda: MelTransformer(),
+        "leaf, fit without y": lambda: LeafTransformer(**steps),
         "leaf": lambda: LeafTransformer(**steps),
         "leaf, recipe paper": lambda: LeafTransformer(recipe="paper", **steps),
     }
-    sys.stdout.write(f"{'clips a class':>13s}  " + "  ".join(f"{name:>18s}" for name in frontends) + "\n")
+    sys.stdout.write(f"{'clips a class':>13s}  " + "  ".join(f"{name:>19s}" for name in frontends) + "\n")
     for size in arguments.sizes:
         found = {name: [] for name in frontends}
         for seed in range(arguments.seeds):
@@ -56,11 +57,14 @@ def main():
             X, y = data.filenames[chosen], data.target[chosen]
             for name, make in frontends.items():
                 transformer = make()
-                given = {"groups": data.groups[chosen]} if data.groups is not None and name != "mel" else {}
-                features = transformer.fit(X, y, **given).transform(X)
+                if name in ("mel", "leaf, fit without y"):
+                    transformer.fit(X)
+                else:
+                    transformer.fit(X, y, groups=None if data.groups is None else data.groups[chosen])
+                features = transformer.transform(X)
                 found[name].append(accuracy(features, y, transformer.transform(X_test), y_test))
         cells = [f"{np.mean(values):5.1f} ± {np.std(values, ddof=1):4.1f}" for values in found.values()]
-        sys.stdout.write(f"{size:13d}  " + "  ".join(f"{cell:>18s}" for cell in cells) + "\n")
+        sys.stdout.write(f"{size:13d}  " + "  ".join(f"{cell:>19s}" for cell in cells) + "\n")
         sys.stdout.flush()
 
 

@@ -152,7 +152,8 @@ def quantile(frames: Frames, fraction: float) -> Tensor:
 def modulation(frames: Frames, low: float, high: float) -> Tensor:
     """Compute the standard deviation of the part that fluctuates at ``low`` <= rate < ``high`` Hz: (B, F).
 
-    From the Fourier transform of each clip's own frames, so that the squares over all bands add up to the variance.
+    From the Fourier transform of each clip's own frames, so that the squares over bands that hold all rates add up to
+    the variance.
     """
     found = []
     for n_frames, power in frames.spectra:

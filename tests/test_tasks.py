@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import soundfile
+import torch
 from helpers import TASKS, needs_tasks
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -10,6 +12,7 @@ from sklearn.svm import SVC
 
 from leaf_sklearn import LeafTransformer, MelTransformer
 from leaf_sklearn.datasets import load_audio_files
+from leaf_sklearn.frontends import make_frontend
 
 SINGLE_LABEL = [
     "keywords",
@@ -69,3 +72,19 @@ def test_mel_reaches_the_published_baseline_and_leaf_passes_mel():
     assert two == pytest.approx(0.60, abs=0.02)
     assert three == pytest.approx(0.67, abs=0.02)
     assert score(LeafTransformer(functionals=statistics, random_state=0)) > three + 0.05
+
+
+@pytest.mark.slow
+def test_fast_features_of_a_trained_frontend_are_the_convolution_s():
+    X, y, _, _, _ = load("keywords", most=200)
+    leaf = LeafTransformer(max_steps=96, random_state=0).fit(X, y)
+    assert leaf.bandwidth_ratios_.max() > 1.2
+    direct = make_frontend("leaf", algorithm="direct").double()
+    direct.load_state_dict(leaf.frontend_.state_dict())
+    for task in SINGLE_LABEL:
+        paths = load(task, most=2)[0]
+        for path, fast in zip(paths, leaf.transform_frames(list(paths)), strict=True):
+            clip = torch.from_numpy(soundfile.read(path, dtype="float64")[0])
+            with torch.no_grad():
+                exact = direct(clip[None])[0].T
+            assert np.abs(fast - exact.numpy()).max() <= 2e-3, path
