@@ -24,8 +24,8 @@ def hold_out(
     n_held_out = round(fraction * len(everything))
     strata = targets.strata()
     if n_held_out < MIN_CLIPS:
-        share = f"validation_fraction={fraction:g} of {len(everything)} clips"
-        return everything, None, f"{share} is {n_held_out}, too few to judge by (fewer than {MIN_CLIPS})"
+        asked = f"validation_fraction={fraction:g} of {len(everything)} clips"
+        return everything, None, f"{asked} is {n_held_out}, too few to judge by (fewer than {MIN_CLIPS})"
     if n_held_out == len(everything):
         return everything, None, f"validation_fraction={fraction:g} of {len(everything)} clips leaves none to train on"
     if groups is not None:
