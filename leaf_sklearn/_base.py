@@ -30,6 +30,7 @@ OUTPUTS = ("functionals", "frames", "embedding")
 BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
 FILES_A_JOB = 64  # files that a worker of joblib gets at once, where transform is to use several
 REDUCED_NUMBERS = 2**21  # features reduced at once
+SEVERAL_LENGTHS = "output='frames' needs clips of one length; these have several. Use output='functionals'."
 
 
 class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, Saved):
@@ -103,7 +104,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         else:
             rows = [self._reduce(*batch) for batch in self._frames(clips)]
         if len({row.shape[1] for row in rows}) > 1:
-            raise ValueError("output='frames' needs clips of one length; these have several. Use output='functionals'.")
+            raise ValueError(SEVERAL_LENGTHS)
         return np.concatenate(rows).astype(dtype, copy=False)
 
     def transform_frames(self, X: Any) -> list[NDArray[np.float32]]:
@@ -221,9 +222,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             if self.output == "frames":
                 rows = features.transpose(1, 2).cpu().numpy()
                 if len(set(n_frames.tolist())) > 1:
-                    raise ValueError(
-                        "output='frames' needs clips of one length; these have several. Use output='functionals'."
-                    )
+                    raise ValueError(SEVERAL_LENGTHS)
                 return rows.reshape(len(rows), -1)
             frontend, names = self._network.frontend, check_functionals(self.functionals)
             rate, n_frames = frontend.sample_rate / frontend.hop, n_frames.cpu()
