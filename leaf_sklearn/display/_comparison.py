@@ -1,5 +1,6 @@
 """ComparisonDisplay: the table of a comparison as bars with intervals."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -8,6 +9,7 @@ import numpy as np
 from ._figures import COLOURS, as_ax, grid_of_axes, tidy
 
 MAX_COLUMNS = 3
+LABEL_CHARACTERS, LABEL_INCHES = 16, 0.08  # of a line under the bars, and of one of its characters
 
 
 class ComparisonDisplay:
@@ -103,9 +105,12 @@ class ComparisonDisplay:
 
     def figure_size(self, **_: Any) -> tuple[float, float]:
         """Width and height in inches of a figure that the panels are legible in."""
-        rows = self._rows()
-        n_bars = max(sum(line.task == task for line in self.lines) for task in self.tasks)
-        return max(6.0, max(rows) * max(4.2, 1.0 + 0.45 * n_bars)), 0.7 + 3.4 * len(rows)
+        rows, frontends = self._rows(), {line.frontend for line in self.lines}
+        labels = [_broken(name).splitlines() for name in frontends]
+        longest = max(len(part) for label in labels for part in label)
+        bars = max(0.45 * len({line.classifier for line in self.lines}), LABEL_INCHES * (longest + 1))
+        height = 3.4 + 2 * LABEL_INCHES * (max(map(len, labels)) - 1)
+        return max(6.0, max(rows) * max(4.2, 1.0 + bars * len(frontends))), 0.7 + height * len(rows)
 
     def _rows(self) -> list[int]:
         """Panels of each row."""
@@ -128,5 +133,10 @@ def _draw_bars(panel: Any, lines: Sequence[Any], classifiers: Sequence[str]) -> 
             jitter = np.linspace(-0.25, 0.25, line.n_runs) * width if line.n_runs > 1 else np.zeros(1)
             panel.scatter(place + jitter, line.values, s=9, color="white", edgecolor="black", linewidth=0.6, zorder=3)
             panel.annotate(f"{mean:.2f}", (place, 0.015), ha="center", va="bottom", fontsize=8)
-    panel.set_xticks(range(len(frontends)), frontends)
+    panel.set_xticks(range(len(frontends)), [_broken(name) for name in frontends], fontsize=9)
     panel.set(title=lines[0].task, ylabel=lines[0].heading, ylim=(0, 1.02))
+
+
+def _broken(name: str) -> str:
+    """Break a frontend's name, with the outputs behind it in brackets, into lines that fit under its bars."""
+    return "\n".join(textwrap.wrap(name.replace("+", "+ "), LABEL_CHARACTERS)).replace("+ ", "+")

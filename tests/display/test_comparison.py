@@ -1,5 +1,7 @@
 """ComparisonDisplay draws the summary's own means and intervals."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -48,3 +50,18 @@ def test_a_panel_a_task_no_wider_than_the_others():
 def test_nothing_to_draw():
     with pytest.raises(ValueError, match="no results"):
         ComparisonDisplay([])
+
+
+def test_long_names_do_not_overlap():
+    outputs = "mean+std+delta_std+mean_thirds+mod_0_3hz+mod_3_6hz+mod_6_12hz+mod_12_24hz+mod_24_50hz"
+    names = ["mel", "sincnet+", f"wavegram ({outputs})", "td-fbanks (mean+std)", "leaf (embedding)"]
+    rows = [row(task=task, frontend=name) for task in "abcd" for name in names]
+    display = ComparisonDisplay(summarize_rows(rows)).plot()
+    figure = display.figure_
+    figure.draw_without_rendering()
+    for panel in display.ax_:
+        boxes = [text.get_window_extent() for text in panel.get_xticklabels()]
+        shown = {"".join(text.get_text().split()) for text in panel.get_xticklabels()}
+        assert shown == {name.replace(" ", "") for name in names}
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+        assert panel.get_window_extent().height > 100
