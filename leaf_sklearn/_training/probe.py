@@ -9,10 +9,14 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
+from threadpoolctl import threadpool_limits
 
 from .targets import MISSING, Targets
 
 Features = NDArray[np.float32]
+
+# for models this small, BLAS threads wait for each other longer than they work
+one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
 
 
 def classifiers() -> tuple[BaseEstimator, BaseEstimator]:
@@ -20,6 +24,7 @@ def classifiers() -> tuple[BaseEstimator, BaseEstimator]:
     return LogisticRegression(tol=1e-2, max_iter=1000), SVC(C=10)
 
 
+@one_blas_thread
 def clip_scores(
     targets: Targets, train: Features, train_values: NDArray[Any], test: Features, test_values: NDArray[Any]
 ) -> NDArray[np.float64]:

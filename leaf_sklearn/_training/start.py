@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from ..frontends import Frontend
 from ..frontends.compression import PCEN
 from .energies import Energies
-from .probe import classifiers
+from .probe import classifiers, one_blas_thread
 from .targets import Targets
 
 FIXED = {"alpha": 0.5, "delta": 1e-3, "root": 10.0, "smooth": 0.04}
@@ -134,6 +134,7 @@ def _folds(labels: NDArray[np.intp], groups: NDArray[np.generic] | None, seed: i
     return list(splitter.split(labels, labels, groups))
 
 
+@one_blas_thread
 def _accuracy(features: NDArray[np.float32], labels: NDArray[np.intp], folds: list[Any]) -> float:
     """Mean accuracy over folds of logistic regression and of an RBF support vector machine."""
     scores = [
