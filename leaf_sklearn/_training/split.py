@@ -41,6 +41,8 @@ def hold_out(
     else:
         splitter = ShuffleSplit(n_splits=1, test_size=n_held_out, random_state=seed)
         train, held_out = next(splitter.split(everything))
+    if len(held_out) < MIN_CLIPS:
+        return everything, None, f"the groups to hold out have {len(held_out)} clips, fewer than {MIN_CLIPS}"
     if strata is not None and len(np.unique(strata[train])) < strata.max() + 1:
         return everything, None, "holding clips out would take the only clips of a class"
     return train, held_out, None

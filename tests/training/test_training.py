@@ -152,6 +152,9 @@ def test_fewer_clips_than_one_can_judge_by_are_not_held_out():
     assert why is None and (len(train), len(held_out)) == (89, 10)
     train, held_out, why = hold_out(make_targets(y[:94]), None, 0.1, seed=0)
     assert held_out is None and len(train) == 94 and "is 9, too few" in why
+    small_groups = np.minimum(np.arange(120), 18)  # 18 of one clip, one of 102
+    train, held_out, why = hold_out(make_targets(np.arange(120) % 2), small_groups, 0.1, seed=1)
+    assert held_out is None and len(train) == 120 and "groups to hold out have 2 clips" in why
 
 
 def test_the_search_finds_the_start_that_tells_the_classes_apart():
