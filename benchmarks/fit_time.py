@@ -64,7 +64,7 @@ def main():
     sys.stdout.write(
         f"{len(X)} clips, {arguments.threads} threads: {wall:.1f} s, {processor:.1f} s of processor time\n"
     )
-    for part in sorted(PARTS, key=seconds.get, reverse=True):
+    for part in sorted(PARTS, key=lambda part: seconds[part], reverse=True):
         sys.stdout.write(f"{100 * seconds[part] / processor:5.1f} %  {part}\n")
 
 

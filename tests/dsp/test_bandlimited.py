@@ -364,11 +364,11 @@ def features(energies, scale, alpha):
 
 @needs_tasks
 @pytest.mark.parametrize("clips_per_task", [1, pytest.param(12, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("side_lobe", "most"), [(SIDE_LOBE, 2e-3), (SIDE_LOBE_IN_TRAINING, 2e-2)])
-def test_features_of_recordings(clips_per_task, side_lobe, most):
+@pytest.mark.parametrize(("side_lobe", "most", "half"), [(SIDE_LOBE, 2e-3, 1e-5), (SIDE_LOBE_IN_TRAINING, 2e-2, 3e-5)])
+def test_features_of_recordings(clips_per_task, side_lobe, most, half):
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160, side_lobe=side_lobe)
-    bands = prepare_bands(*values, plan, dtype=torch.float32)
+    bands, moves = prepare_bands(*values, plan, dtype=torch.float32), []
     for task in sorted(path for path in TASKS.iterdir() if path.is_dir()):
         files = sorted((task / "clips").glob("*.flac"))
         chosen = np.random.default_rng(0).choice(len(files), clips_per_task, replace=False)
@@ -380,5 +380,7 @@ def test_features_of_recordings(clips_per_task, side_lobe, most):
             assert ((energies - exact).abs() <= 1e-5 * exact.max()).all()
             for alpha in (0.05, 0.2, 0.5, 0.8, 0.95):
                 moved = features(energies, scale, alpha) - features(exact, scale, alpha)
-                assert moved.abs().max() <= most, task.name
-                assert moved.square().mean().sqrt() <= most / 10, task.name
+                moves.append(float(moved.abs().max()))
+                assert moves[-1] <= most, task.name
+    if clips_per_task > 1:  # a median of eight clips says little
+        assert np.median(moves) <= half
