@@ -143,15 +143,18 @@ from joblib import Parallel, delayed
 from leaf_sklearn import MelTransformer
 torch.set_num_threads(int(sys.argv[1]))
 X, mel = np.ones((64, 16000)), MelTransformer()
-task = delayed(mel.fit_transform)
+task = mel.fit_transform
 if sys.argv[2] == "after":
     mel.fit_transform(X)
-    task = delayed(mel.transform)
-try:
-    rows = Parallel(2, backend="multiprocessing")(task(X) for _ in range(2))
-    print(len(rows))
-except RuntimeError as error:
-    print(error)
+    task = mel.transform
+
+def outcome():  # caught here: an error in a worker ends the pool, which now and then hangs in multiprocessing itself
+    try:
+        return str(len(task(X)))
+    except RuntimeError as error:
+        return str(error)
+
+print(*Parallel(2, backend="multiprocessing")(delayed(outcome)() for _ in range(2)), sep="\\n")
 """
 
 
@@ -159,8 +162,8 @@ except RuntimeError as error:
     ("threads", "when", "answer"),
     [
         (2, "after", "This process was forked from one in which torch had run with 2 threads; torch would hang here."),
-        pytest.param(1, "after", "2", marks=pytest.mark.slow),
-        pytest.param(2, "before", "2", marks=pytest.mark.slow),
+        pytest.param(1, "after", "64", marks=pytest.mark.slow),
+        pytest.param(2, "before", "64", marks=pytest.mark.slow),
     ],
 )
 def test_a_fork_after_torch_ran_is_an_error_and_no_hang(threads, when, answer, tmp_path):
@@ -170,4 +173,5 @@ def test_a_fork_after_torch_ran_is_an_error_and_no_hang(threads, when, answer, t
     done = subprocess.run(
         [sys.executable, str(script), str(threads), when], capture_output=True, text=True, timeout=60, env=environment
     )
-    assert done.stdout.startswith(answer), done.stdout + done.stderr
+    answers = done.stdout.splitlines()
+    assert len(answers) == 2 and all(each.startswith(answer) for each in answers), done.stdout + done.stderr

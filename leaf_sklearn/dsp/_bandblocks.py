@@ -40,10 +40,9 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
         del envelope, pooled  # or those of two groups would be held at once
     by_cell = torch.cat(pieces).unflatten(2, (n_blocks, plan.cells))[..., : plan.valid]
     shared = plan.frame_cells - 1
-    parts = [functional.pad(part, (cell, shared - cell)) for cell, part in enumerate(by_cell.unbind(1))]
-    framed = torch.stack(parts).sum(0)
-    if bands.leaks is not None:
-        framed = framed + (bands.leaks @ framed.flatten(1)).view_as(framed)
+    framed = functional.pad(by_cell[:, 0], (0, shared))
+    for cell in range(1, plan.frame_cells):
+        framed = framed + functional.pad(by_cell[:, cell], (cell, shared - cell))
     return framed, nodes
 
 

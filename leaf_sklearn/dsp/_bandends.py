@@ -17,9 +17,8 @@ class Ends:
 
     Attributes
     ----------
-    left : int or Tensor of shape (B,)
-        Padding before the first sample; int where it is the same for all clips.
-    frames : Tensor of shape (b,)
+    left, frames : int or Tensor of shape (b,)
+        Padding before the first sample, and frames; int where they are the same for all clips.
     cells : Tensor of shape (b, 2, end_cells)
         Cells about the first and the last frames, within their clip.
     weights : list of Tensor, (b, 2, F_g, end_frames, 2 end_cells rate)
@@ -27,19 +26,22 @@ class Ends:
     """
 
     left: int | Tensor
-    frames: Tensor
+    frames: int | Tensor
     cells: Tensor
     weights: list[Tensor]
 
 
-def find_ends(bands: PreparedBands, lengths: Tensor) -> Ends:
-    """Weigh what lies outside clips of these lengths: (b,)."""
-    plan, device = bands.plan, lengths.device
+def find_ends(bands: PreparedBands, lengths: int | Tensor) -> Ends:
+    """Weigh what lies outside clips of these lengths: (b,), or one length for all."""
+    plan, device = bands.plan, bands.end_windows.device
     frames = frame_count(lengths, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
     left = left_padding(lengths, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
     right = (frames - 1) * plan.hop + plan.kernel_size - lengths - left
-    starts = torch.stack((torch.zeros_like(frames), frames - 1 + plan.frame_cells - plan.end_cells), 1)
+    last = (frames - 1 + plan.frame_cells - plan.end_cells) * torch.ones(1, dtype=torch.int64, device=device)
+    starts = torch.stack((torch.zeros_like(last), last), 1)
     cells = starts[:, :, None] + torch.arange(plan.end_cells, device=device)
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        return Ends(int(left), frames, cells, _weights_of(bands, [(int(left), int(right))]))
     if device.type != "cpu":  # to look at the paddings would stop the device
         return Ends(left, frames, cells, _weigh(bands, left, right))
     # A hop has few paddings, and most batches one.
@@ -54,7 +56,7 @@ def _weights_of(bands: PreparedBands, pairs: list[tuple[int, int]]) -> list[Tens
     """Weights for these pairs of paddings: the bands keep them, what they lack is computed at once."""
     missing = [pair for pair in pairs if pair not in bands.end_weights]
     if missing:
-        fresh = _weigh(bands, *torch.tensor(missing).unbind(1))
+        fresh = _weigh(bands, *torch.tensor(missing, device=bands.end_windows.device).unbind(1))
         for pair, *rows in zip(missing, *(weights.split(1) for weights in fresh), strict=True):
             bands.end_weights[pair] = rows
     if len(pairs) == 1:
@@ -88,10 +90,14 @@ def outside_energies(ends: Ends, nodes: list[Tensor]) -> Tensor:
     return torch.cat(energies, 2)
 
 
-def subtract_ends_(energies: Tensor, outside: Tensor, frames: Tensor) -> Tensor:
+def subtract_ends_(energies: Tensor, outside: Tensor, frames: int | Tensor) -> Tensor:
     """Take the energies outside off the first and last frames, in place: (B, F, T), (B, 2, F, E), (b,) -> (B, F, T)."""
-    n_first = min(outside.shape[-1], energies.shape[-1])
-    energies[..., :n_first] -= outside[:, 0, :, :n_first]
+    n_times = energies.shape[-1]
+    n_frames = min(outside.shape[-1], n_times)
+    energies[..., :n_frames] -= outside[:, 0, :, :n_frames]
+    if isinstance(frames, int):
+        energies[..., n_times - n_frames :] -= outside[:, 1, :, :n_frames].flip(-1)
+        return energies
     at = frames[:, None, None] - 1 - torch.arange(outside.shape[-1], device=energies.device)
     from_last = torch.where(at >= 0, outside[:, 1], 0)
     return energies.scatter_add_(2, at.clamp(min=0).expand_as(from_last), -from_last)

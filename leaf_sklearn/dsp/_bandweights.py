@@ -72,7 +72,7 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
         weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
     leaks = None
     if plan.leaks is not None:
-        leaks = torch.as_tensor(plan.leaks, dtype=dtype, device=center.device)[order][:, order]
+        leaks = torch.as_tensor(plan.leaks, dtype=dtype, device=center.device)
     return PreparedBands(plan, starts, responses, weights, _end_windows(windows, plan), leaks, order.argsort())
 
 

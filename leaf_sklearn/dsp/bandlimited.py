@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from ._bandblocks import block_energies
 from ._bandends import Ends, find_ends, outside_energies, subtract_ends_
@@ -60,14 +61,30 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
     """Energies as from :func:`bandlimited_energies`, with constants prepared before: (B, N) -> (B, F, T)."""
     plan, n_times = bands.plan, waveforms.shape[1]
     n_frames = frame_count(n_times, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
-    sizes = torch.full((1,), n_times, device=waveforms.device) if lengths is None else lengths
-    ends = find_ends(bands, sizes)
+    ends = find_ends(bands, n_times if lengths is None else lengths)
     # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
     n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)
     framed, nodes = _run(waveforms, lengths, ends, n_blocks, bands)
     energies = _join(framed.unflatten(1, (len(waveforms), n_blocks)), plan)[..., :n_frames]
     outside = outside_energies(ends, nodes)[:, :, bands.places]
-    return subtract_ends_(energies.transpose(0, 1)[:, bands.places], outside, ends.frames).clamp_(min=0)
+    energies = subtract_ends_(energies.transpose(0, 1)[:, bands.places], outside, ends.frames).clamp_(min=0)
+    if bands.leaks is None:
+        return energies
+    return energies + _leaked(energies, ends.frames, plan, bands.leaks)
+
+
+def _leaked(energies: Tensor, frames: int | Tensor, plan: BandPlan, leaks: Tensor) -> Tensor:
+    """Energies that filters hear through side lobes beyond their bands: (B, F, T), (b,), (F, F) -> (B, F, T).
+
+    Side lobes come from the two ends of a kernel, so half of it is a sound from ``reach`` samples before, half from as
+    many after.
+    """
+    n_frames = energies.shape[-1]
+    if isinstance(frames, Tensor):
+        energies = energies.where(torch.arange(n_frames, device=energies.device) < frames[:, None, None], 0)
+    shift = round(plan.reach / plan.hop)
+    padded = functional.pad(energies, (shift, shift))
+    return leaks @ (0.5 * (padded[..., :n_frames] + padded[..., 2 * shift :]))
 
 
 def _run(
@@ -130,7 +147,7 @@ def _cut_blocks(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, b
 
 
 def _spectrum(signal: Tensor, plan: BandPlan) -> Tensor:
-    """Spectra, continued by the bins that bands need beyond both ends: (n, L) -> (n, before + L + after)."""
+    """Spectra up to Nyquist, continued by what bands need beyond both ends: (n, L) -> (n, before + L/2 + 1 + after)."""
     before, after = plan.overhang
     spectrum = torch.fft.fft(signal)
     return torch.cat((spectrum[:, plan.block - before :], spectrum, spectrum[:, :after]), 1)

@@ -348,7 +348,7 @@ def test_side_lobes_left_out_are_estimated():
 def test_ends_of_blocks_are_as_exact_as_their_middles():
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160)
-    waveforms = signals(20 * 4640)[:1]
+    waveforms = signals(20 * plan.valid * plan.hop)[:1]
     energies = bandlimited_energies(waveforms, None, *values, plan)
     error = (energies - direct_energies(waveforms, *values, kernel_size=401, hop=160)).abs()[0]
     by_place = error[:, plan.valid : 19 * plan.valid].amax(0).unflatten(0, (-1, plan.valid)).amax(0)
@@ -363,24 +363,25 @@ def features(energies, scale, alpha):
 
 
 @needs_tasks
-@pytest.mark.parametrize("clips_per_task", [1, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("clips_per_task", [2, pytest.param(12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("side_lobe", "most", "half"), [(SIDE_LOBE, 2e-3, 1e-5), (SIDE_LOBE_IN_TRAINING, 2e-2, 3e-5)])
 def test_features_of_recordings(clips_per_task, side_lobe, most, half):
+    """At the recipe's starts: energies over their mean in many clips of the task, PCEN with a small offset."""
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160, side_lobe=side_lobe)
     bands, moves = prepare_bands(*values, plan, dtype=torch.float32), []
     for task in sorted(path for path in TASKS.iterdir() if path.is_dir()):
         files = sorted((task / "clips").glob("*.flac"))
-        chosen = np.random.default_rng(0).choice(len(files), clips_per_task, replace=False)
+        chosen = np.random.default_rng(0).choice(len(files), 48, replace=False)
         clips = [torch.from_numpy(soundfile.read(files[index], dtype="float64")[0])[None] for index in chosen]
-        expected = [direct_energies(clip, *values, kernel_size=401, hop=160) for clip in clips]
-        scale = torch.cat([exact[0] for exact in expected], 1).mean(1)
-        for clip, exact in zip(clips, expected, strict=True):
-            energies = pooled_energies(clip.float(), None, bands).double()
+        fast = [pooled_energies(clip.float(), None, bands).double() for clip in clips]
+        scale = torch.cat([energies[0] for energies in fast], 1).mean(1)
+        for clip, energies in list(zip(clips, fast, strict=True))[:clips_per_task]:
+            exact = direct_energies(clip, *values, kernel_size=401, hop=160)
             assert ((energies - exact).abs() <= 1e-5 * exact.max()).all()
             for alpha in (0.05, 0.2, 0.5, 0.8, 0.95):
                 moved = features(energies, scale, alpha) - features(exact, scale, alpha)
                 moves.append(float(moved.abs().max()))
                 assert moves[-1] <= most, task.name
-    if clips_per_task > 1:  # a median of eight clips says little
+    if clips_per_task > 2:  # a median of few clips says little
         assert np.median(moves) <= half
