@@ -115,30 +115,26 @@ def overlap_save_energies(
         From samples to frames.
     """
     n_times, kernel_size = waveforms.shape[1], kernels.shape[1]
-    n_positions = (pooling.n_frames(n_times) - 1) * pooling.hop + pooling.kernel_size
+    n_frames = pooling.n_frames(n_times)
     step = block_step(kernel_size, multiple_of=pooling.hop)
     spectra = kernel_spectra(kernels, step=step)
-    before, stride = (kernel_size - 1) // 2, 2 * step
-    at_once = max(CACHED_NUMBERS // (len(kernels) * stride), 1)
+    before, frames_at_once = (kernel_size - 1) // 2, (2 * step - pooling.kernel_size) // pooling.hop + 1
+    at_once = max(CACHED_NUMBERS // (len(kernels) * 2 * step), 1)
     rows = []
     for first in range(0, len(waveforms), at_once):
         clips = waveforms[first : first + at_once]
         counts = None if lengths is None else lengths[first : first + at_once]
         left = pooling.left_padding(n_times if counts is None else counts)
         frames: list[Tensor] = []
-        tail: Tensor | None = None
-        for start in range(0, n_positions, stride):
-            stop = min(start + stride, n_positions)
+        for frame in range(0, n_frames, frames_at_once):
+            start, last = frame * pooling.hop, min(frame + frames_at_once, n_frames) - 1
+            n_out = last * pooling.hop + pooling.kernel_size - start
             # All that the blocks see, or what follows a clip's frames would show in the rounding.
-            end = start - before + (-(-(stop - start) // step) - 1) * step + block_length(spectra)
+            end = start - before + (-(-n_out // step) - 1) * step + block_length(spectra)
             placed = place_clips(clips, counts, left, start=start - before, stop=end)
-            energies = activation(correlate_blocks(placed, spectra, step=step, n_out=stop - start))
+            energies = activation(correlate_blocks(placed, spectra, step=step, n_out=n_out))
             energies = _fill_outside_(energies, start, left, n_times if counts is None else counts, pooling.fill)
-            energies = energies if tail is None else torch.cat([tail, energies], dim=-1)
-            n_frames = max((energies.shape[-1] - pooling.kernel_size) // pooling.hop + 1, 0)
-            if n_frames:
-                frames.append(pooling(energies))
-            tail = energies[..., n_frames * pooling.hop :]
+            frames.append(pooling(energies))
         rows.append(torch.cat(frames, dim=-1))
     return torch.cat(rows)
 
