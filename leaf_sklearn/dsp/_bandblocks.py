@@ -28,17 +28,18 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
         For each group the squares of real and imaginary parts at the nodes.
     """
     plan, n_blocks = bands.plan, spectrum.shape[0]
-    pieces, nodes = [], []
-    for starts, response, weights in zip(bands.starts, bands.responses, bands.weights, strict=True):
-        envelope = _envelope(spectrum, starts, response)
-        if torch.is_grad_enabled():
-            pooled, kept = _PooledSquares.apply(envelope, weights, cells)
-        else:
-            pooled, kept = _pool(envelope.square_(), weights, cells)
-        pieces.append(pooled)
-        nodes.append(kept)
-        del envelope, pooled  # or those of two groups would be held at once
-    by_cell = torch.cat(pieces).unflatten(2, (n_blocks, plan.cells))[..., : plan.valid]
+    groups = list(zip(bands.starts, bands.responses, bands.weights, strict=True))
+    if torch.is_grad_enabled():
+        results = [_PooledSquares.apply(_envelope(spectrum, *each[:2]), each[2], cells) for each in groups]
+        pooled, nodes = torch.cat([part for part, _ in results]), [kept for _, kept in results]
+    else:
+        # Made first: between the arrays of the groups they would leave holes that the next do not fit in.
+        like = bands.end_windows
+        pooled = like.new_empty(len(plan.order), plan.frame_cells, n_blocks * plan.cells)
+        nodes = [like.new_empty(len(weights), len(cells), weights.shape[2]) for weights in bands.weights]
+        for members, (starts, response, weights), kept in zip(plan.members, groups, nodes, strict=True):
+            _pool(_envelope(spectrum, starts, response).square_(), weights, cells, out=(pooled[members], kept))
+    by_cell = pooled.unflatten(2, (n_blocks, plan.cells))[..., : plan.valid]
     shared = plan.frame_cells - 1
     framed = functional.pad(by_cell[:, 0], (0, shared))
     for cell in range(1, plan.frame_cells):
@@ -46,22 +47,29 @@ def block_energies(spectrum: Tensor, cells: Tensor, bands: PreparedBands) -> tup
     return framed, nodes
 
 
-def _envelope(spectrum: Tensor, starts: Tensor, response: Tensor) -> Tensor:
+def _envelope(spectrum: Tensor, starts: Tensor | int, response: Tensor) -> Tensor:
     """Filter blocks by a group, real and imaginary parts of the nodes: (n, C) -> (F_g, n, M, 2)."""
     # Real responses multiply real and imaginary parts alike.
     values, per_bin = (spectrum, 1) if response.is_complex() else (torch.view_as_real(spectrum).flatten(1), 2)
-    bands = values.unfold(1, response.shape[2], per_bin).transpose(0, 1).index_select(0, starts)
-    tracked = torch.is_grad_enabled() and (bands.requires_grad or response.requires_grad)
-    product = bands * response if tracked else bands.mul_(response)
+    size = response.shape[2]
+    if isinstance(starts, int):
+        product = values[:, per_bin * starts : per_bin * starts + size] * response
+    else:
+        bands = values.unfold(1, size, per_bin).transpose(0, 1).index_select(0, starts)
+        tracked = torch.is_grad_enabled() and (bands.requires_grad or response.requires_grad)
+        product = bands * response if tracked else bands.mul_(response)
     if per_bin == 2:
         product = torch.view_as_complex(product.unflatten(2, (-1, 2)))
     return torch.view_as_real(torch.fft.ifft(product, norm="forward"))
 
 
-def _pool(squares: Tensor, weights: Tensor, cells: Tensor) -> tuple[Tensor, Tensor]:
+def _pool(
+    squares: Tensor, weights: Tensor, cells: Tensor, out: tuple[Tensor, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     """Pool, and keep some cells: (F_g, n, M, 2), (F_g, J, 2 rate), (R,) -> (F_g, J, n cells), (F_g, R, 2 rate)."""
     energy = squares.view(len(weights), -1, weights.shape[2])
-    return torch.bmm(weights, energy.mT), energy.index_select(1, cells)
+    pooled, kept = out or (None, None)
+    return torch.bmm(weights, energy.mT, out=pooled), torch.index_select(energy, 1, cells, out=kept)
 
 
 class _PooledSquares(torch.autograd.Function):

@@ -30,8 +30,8 @@ class PreparedBands:
     Attributes
     ----------
     plan : BandPlan
-    starts : list of Tensor of shape (F_g,)
-        First bin of each band in spectra that are continued by ``plan.overhang``.
+    starts : list of Tensor of shape (F_g,) or int
+        First bin of each band in spectra that are continued by ``plan.overhang``; int where it is the same for all.
     responses : list of Tensor, (F_g, 1, 2 M) for odd kernels, complex (F_g, 1, M) for even ones
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
@@ -48,7 +48,7 @@ class PreparedBands:
     """
 
     plan: BandPlan
-    starts: list[Tensor]
+    starts: list[Tensor | int]
     responses: list[Tensor]
     weights: list[Tensor]
     end_windows: Tensor
@@ -63,9 +63,10 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     center, sigma, width = (values.double()[order] for values in (center, sigma, width))
     response = _responses(center[:, None], sigma[:, None], plan, dtype)
     windows = gaussian_lowpass(width, kernel_size=plan.kernel_size).to(dtype)
-    starts, responses, weights = _first_bins(plan, center.device), [], []
-    for members, group, first in zip(plan.members, plan.groups, starts, strict=True):
-        bins = first[:, None] - plan.overhang[0] + torch.arange(group.rate * plan.cells, device=center.device)
+    responses, weights = [], []
+    for members, group in zip(plan.members, plan.groups, strict=True):
+        first = torch.tensor(group.starts, device=center.device)
+        bins = first[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
         band = torch.gather(response[members], 1, bins % plan.block)
         responses.append((band if band.is_complex() else band.repeat_interleave(2, 1))[:, None])
         pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
@@ -73,7 +74,8 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     leaks = None
     if plan.leaks is not None:
         leaks = torch.as_tensor(plan.leaks, dtype=dtype, device=center.device)
-    return PreparedBands(plan, starts, responses, weights, _end_windows(windows, plan), leaks, order.argsort())
+    starts, ends = _first_bins(plan, center.device), _end_windows(windows, plan)
+    return PreparedBands(plan, starts, responses, weights, ends, leaks, order.argsort())
 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
@@ -93,8 +95,9 @@ def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> Prepare
     return PreparedBands(plan, starts, responses, pooling, _end_windows(windows, plan), None, places)
 
 
-def _first_bins(plan: BandPlan, device: torch.device) -> list[Tensor]:
-    return [torch.tensor(group.starts, device=device) + plan.overhang[0] for group in plan.groups]
+def _first_bins(plan: BandPlan, device: torch.device) -> list[Tensor | int]:
+    starts = [[first + plan.overhang[0] for first in group.starts] for group in plan.groups]
+    return [torch.tensor(each, device=device) if len(set(each)) > 1 else each[0] for each in starts]
 
 
 def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype) -> Tensor:

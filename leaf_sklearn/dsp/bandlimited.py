@@ -6,6 +6,7 @@ pooling window is resampled to the nodes once, with weights that integrate the i
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -116,6 +117,7 @@ def _run(
     return framed, [torch.cat(chunks, 1) for chunks in zip(*nodes, strict=True)] if len(nodes) > 1 else nodes[0]
 
 
+@cache
 def _keep_memory() -> None:
     """Have glibc keep freed memory for the next group of filters instead of fetching it anew, zeroed page by page.
 
