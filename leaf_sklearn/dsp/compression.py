@@ -1,5 +1,7 @@
 """Pointwise compression of energies, one parameter a channel."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -7,7 +9,7 @@ from .precision import precise_dtype
 
 LOG_OFFSET = 1e-5
 SMALLEST = 1e-37
-LONG = 2**15  # frames
+LONG = 2**13  # frames
 
 
 def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, *, floor: float) -> Tensor:
@@ -25,11 +27,16 @@ def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root:
     floor : float
         Added to the moving average.
     """
-    gain = _power(floor + smoothed, alpha.clamp(max=1.0)[:, None])
     exponent = 1.0 / root.clamp(min=1.0)[:, None]
     offset = delta[:, None]
     # The same routine on both sides, so that silence is exactly zero; clamped for a delta of zero.
-    return _power(energies / gain + offset, exponent) - _power(offset.clamp(min=SMALLEST), exponent)
+    zero = _power(offset.clamp(min=SMALLEST), exponent)
+
+    def normalise(energies: Tensor, smoothed: Tensor) -> Tensor:
+        gain = _power(floor + smoothed, alpha.clamp(max=1.0)[:, None])
+        return _power(energies / gain + offset, exponent) - zero
+
+    return _in_parts(normalise, energies, smoothed)
 
 
 def log_compression(energies: Tensor) -> Tensor:
@@ -39,7 +46,15 @@ def log_compression(energies: Tensor) -> Tensor:
 
 def root_compression(energies: Tensor, root: Tensor, *, floor: float = 1e-5) -> Tensor:
     """Energies to the power ``1 / max(root, 1)``, floored so that silence keeps a finite slope: (B, F, T) -> same."""
-    return _power(energies.clamp(min=floor), 1.0 / root.clamp(min=1.0)[:, None])
+    exponent = 1.0 / root.clamp(min=1.0)[:, None]
+    return _in_parts(lambda part: _power(part.clamp(min=floor), exponent), energies)
+
+
+def _in_parts(compress: Callable[..., Tensor], *arrays: Tensor) -> Tensor:
+    """Compress some frames at a time, or the steps in between would take gigabytes for an hour: (B, F, T) -> same."""
+    parts = zip(*(array.split(LONG, dim=-1) for array in arrays), strict=True)
+    results = [compress(*part) for part in parts]
+    return results[0] if len(results) == 1 else torch.cat(results, dim=-1)
 
 
 def _power(base: Tensor, exponent: Tensor) -> Tensor:
@@ -48,7 +63,5 @@ def _power(base: Tensor, exponent: Tensor) -> Tensor:
     Torch's own power rounds the last frames of a row by another routine than the rest, so that a frame would depend on
     how many follow it. Logarithm and exponential do not, and in float64 lose nothing.
     """
-    if base.shape[-1] > LONG:  # an hour at once would take gigabytes
-        return torch.cat([_power(part, exponent) for part in base.split(LONG, dim=-1)], dim=-1)
     precise = precise_dtype(base)
     return torch.exp(exponent.to(precise) * torch.log(base.to(precise))).to(base.dtype)
