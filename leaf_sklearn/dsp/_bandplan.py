@@ -22,10 +22,10 @@ ALIASING = 4e-7
 # Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it, where these begin
 # 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
-# hears nothing but side lobes of a loud sound elsewhere: features of real recordings move by up to 1.4e-3, by up to
-# 3.0e-3 without the estimate. In training a filter that grows narrow would soon need all bins; there only energies need
+# hears nothing but side lobes of a loud sound elsewhere: features of real recordings move by up to 0.8e-3, by up to
+# 2.2e-3 without the estimate. In training a filter that grows narrow would soon need all bins; there only energies need
 # to keep their bound, and gradients stay within 5e-3 of their largest.
-SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 1.3e-4, 1e-3
+SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 9e-5, 1e-3
 
 # Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (6 MB) stay in a shared cache.
 GROUP_NODES = 12288

@@ -345,6 +345,21 @@ def test_side_lobes_left_out_are_estimated():
     assert (plan.leaks[0] == 0).all()
 
 
+def test_side_lobes_are_heard_before_a_sound_begins():
+    """A kernel's end reaches the noise half a window before its middle does."""
+    values = mel_parameters()
+    spectrum = torch.fft.rfft(signals(16000)[0])
+    spectrum[: 5 * len(spectrum) // 8] = 0
+    waveforms = torch.fft.irfft(spectrum)[None]
+    waveforms[:, :8000] = 0
+    plan = plan_bands(*values, kernel_size=401, hop=160)
+    exact = direct_energies(waveforms, *values, kernel_size=401, hop=160)
+    plans = (plan, dataclasses.replace(plan, leaks=None))
+    left, dropped = ((bandlimited_energies(waveforms, None, *values, each) - exact).abs() for each in plans)
+    before = (0, slice(1, 6), 8000 // 160 - 2)
+    assert (left[before] < 0.8 * dropped[before]).all()
+
+
 def test_ends_of_blocks_are_as_exact_as_their_middles():
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160)
@@ -363,25 +378,24 @@ def features(energies, scale, alpha):
 
 
 @needs_tasks
-@pytest.mark.parametrize("clips_per_task", [2, pytest.param(12, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("clips_per_task", [1, pytest.param(12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("side_lobe", "most", "half"), [(SIDE_LOBE, 2e-3, 1e-5), (SIDE_LOBE_IN_TRAINING, 2e-2, 3e-5)])
 def test_features_of_recordings(clips_per_task, side_lobe, most, half):
-    """At the recipe's starts: energies over their mean in many clips of the task, PCEN with a small offset."""
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160, side_lobe=side_lobe)
     bands, moves = prepare_bands(*values, plan, dtype=torch.float32), []
     for task in sorted(path for path in TASKS.iterdir() if path.is_dir()):
         files = sorted((task / "clips").glob("*.flac"))
-        chosen = np.random.default_rng(0).choice(len(files), 48, replace=False)
+        chosen = np.random.default_rng(0).choice(len(files), clips_per_task, replace=False)
         clips = [torch.from_numpy(soundfile.read(files[index], dtype="float64")[0])[None] for index in chosen]
-        fast = [pooled_energies(clip.float(), None, bands).double() for clip in clips]
-        scale = torch.cat([energies[0] for energies in fast], 1).mean(1)
-        for clip, energies in list(zip(clips, fast, strict=True))[:clips_per_task]:
-            exact = direct_energies(clip, *values, kernel_size=401, hop=160)
+        expected = [direct_energies(clip, *values, kernel_size=401, hop=160) for clip in clips]
+        scale = torch.cat([exact[0] for exact in expected], 1).mean(1)
+        for clip, exact in zip(clips, expected, strict=True):
+            energies = pooled_energies(clip.float(), None, bands).double()
             assert ((energies - exact).abs() <= 1e-5 * exact.max()).all()
             for alpha in (0.05, 0.2, 0.5, 0.8, 0.95):
                 moved = features(energies, scale, alpha) - features(exact, scale, alpha)
                 moves.append(float(moved.abs().max()))
                 assert moves[-1] <= most, task.name
-    if clips_per_task > 2:  # a median of few clips says little
+    if clips_per_task > 1:  # a median of eight clips says little
         assert np.median(moves) <= half
