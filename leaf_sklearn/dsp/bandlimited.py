@@ -149,7 +149,7 @@ def _cut_blocks(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, b
 
 
 def _spectrum(signal: Tensor, plan: BandPlan) -> Tensor:
-    """Spectra up to Nyquist, continued by what bands need beyond both ends: (n, L) -> (n, before + L/2 + 1 + after)."""
+    """Spectra, continued by the bins that bands need beyond both ends: (n, L) -> (n, before + L + after)."""
     before, after = plan.overhang
     spectrum = torch.fft.fft(signal)
     return torch.cat((spectrum[:, plan.block - before :], spectrum, spectrum[:, :after]), 1)
