@@ -29,7 +29,7 @@ from .frontends import Frontend
 OUTPUTS = ("functionals", "frames", "embedding")
 BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
 FILES_A_JOB = 64  # files that a worker of joblib gets at once, where transform is to use several
-REDUCED_NUMBERS = 2**21  # features reduced at once
+REDUCED_NUMBERS = 2**18  # features reduced at once
 SEVERAL_LENGTHS = "output='frames' needs clips of one length; these have several. Use output='functionals'."
 
 
@@ -228,7 +228,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             rate, n_frames = frontend.sample_rate / frontend.hop, n_frames.cpu()
             # Some channels at a time, so that an hour's frames take little memory; sums in float64 do not show how far
             # a clip was padded.
-            width = max(REDUCED_NUMBERS // (features.shape[0] * features.shape[2]), 1)
+            width = max(REDUCED_NUMBERS // (features.shape[0] * features.shape[2]), 2)  # a spectrum takes two rows
             blocks = [
                 summarize(part.double(), n_frames, names, rate=rate).unflatten(1, (-1, part.shape[1]))
                 for part in features.cpu().split(width, dim=1)

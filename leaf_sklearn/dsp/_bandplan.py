@@ -57,7 +57,7 @@ class BandPlan:
     A block of ``cells`` hops is transformed at once. Circular convolution spoils ``kernel_size - 1`` of its samples;
     the other ``valid`` cells are kept. A pooling window lies in the middle of ``frame_cells`` cells, with slack on
     either side so that energies can be interpolated up to its ends. ``leaks`` (F, F) says what filters hear beyond
-    their bands, None where nothing is left out.
+    their bands by either end of their kernel, None where nothing is left out.
     """
 
     kernel_size: int
@@ -231,11 +231,12 @@ def _side_lobe(distance: np.ndarray | float, sigma: np.ndarray, kernel_size: int
 
 
 def _leaks(center: np.ndarray, sigma: np.ndarray, nyquist: np.ndarray, kernel_size: int) -> np.ndarray:
-    """Energy that a filter would hear through side lobes beyond its band, by the filters there: (F,) each -> (F, F).
+    """Energy that a filter would hear by each end of its kernel beyond its band, by the filters there: (F,) -> (F, F).
 
     Column g spreads the energy of filter g evenly over its equivalent rectangular band, ``sqrt(pi) / sigma`` wide, but
     not beyond the middle between neighbours. Side lobes average to half their envelope squared, ``(a / d)^2 / 2``,
-    whose integral is ``a^2 / 2`` times a difference of ``1 / d``: above, below, and at negative frequencies.
+    half of that by each end; the integral is ``a^2 / 4`` times a difference of ``1 / d``: above, below, and at negative
+    frequencies.
     """
     order, half = np.argsort(center), np.sqrt(np.pi) / 2 / sigma
     middles = (center[order][1:] + center[order][:-1]) / 2
@@ -245,4 +246,4 @@ def _leaks(center: np.ndarray, sigma: np.ndarray, nyquist: np.ndarray, kernel_si
     own, end = center[:, None], nyquist[:, None]
     stretches = ((low - own, high - own), (own - high, own - low), (low + own, high + own))
     far = sum(1 / np.maximum(near, end) - 1 / np.maximum(away, end) for near, away in stretches)
-    return _side_lobe(1.0, sigma, kernel_size)[:, None] ** 2 / 2 * far * sigma / np.sqrt(np.pi)
+    return _side_lobe(1.0, sigma, kernel_size)[:, None] ** 2 / 4 * far * sigma / np.sqrt(np.pi)

@@ -39,7 +39,8 @@ class PreparedBands:
     end_windows : Tensor of shape (2, F, end_frames, end_samples)
         Pooling windows of the first and last frames, over the samples about the end of a clip.
     leaks : Tensor of shape (F, F) or None
-        What each filter hears beyond its band, for each energy of another; filters as they were given.
+        What each filter hears beyond its band by either end of its kernel, for each energy of another; filters as they
+        were given.
     places : Tensor of shape (F,)
         Where each filter stands in the order of the plan.
     end_weights : dict

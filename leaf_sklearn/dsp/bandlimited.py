@@ -66,12 +66,12 @@ def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBa
     # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
     n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)
     framed, nodes = _run(waveforms, lengths, ends, n_blocks, bands)
-    energies = _join(framed.unflatten(1, (len(waveforms), n_blocks)), plan)[..., :n_frames]
+    energies = _join(framed.unflatten(1, (len(waveforms), n_blocks)), bands.places, plan)[..., :n_frames]
     outside = outside_energies(ends, nodes)[:, :, bands.places]
-    energies = subtract_ends_(energies.transpose(0, 1)[:, bands.places], outside, ends.frames).clamp_(min=0)
+    energies = subtract_ends_(energies, outside, ends.frames).clamp_(min=0)
     if bands.leaks is None:
         return energies
-    return energies + _leaked(energies, ends.frames, plan, bands.leaks)
+    return _leaked(energies, ends.frames, plan, bands.leaks).add_(energies)
 
 
 def _leaked(energies: Tensor, frames: int | Tensor, plan: BandPlan, leaks: Tensor) -> Tensor:
@@ -85,7 +85,7 @@ def _leaked(energies: Tensor, frames: int | Tensor, plan: BandPlan, leaks: Tenso
         energies = energies.where(torch.arange(n_frames, device=energies.device) < frames[:, None, None], 0)
     shift = round(plan.reach / plan.hop)
     padded = functional.pad(energies, (shift, shift))
-    return leaks @ (0.5 * (padded[..., :n_frames] + padded[..., 2 * shift :]))
+    return leaks @ (padded[..., :n_frames] + padded[..., 2 * shift :])
 
 
 def _run(
@@ -164,9 +164,13 @@ def _locate(cells: Tensor, rows: slice, blocks: range, plan: BandPlan) -> tuple[
     return at, here[..., None]
 
 
-def _join(framed: Tensor, plan: BandPlan) -> Tensor:
-    """Add what blocks give to frames that begin in the block before: (F, B, n, valid + J - 1) -> (F, B, n valid)."""
+def _join(framed: Tensor, places: Tensor, plan: BandPlan) -> Tensor:
+    """Add what blocks give to frames that begin in the block before: (F, B, n, valid + J - 1) -> (B, F, n valid).
+
+    Filters come out in the order in which they were given.
+    """
     shared = plan.frame_cells - 1
-    frames = framed[..., shared:].clone(memory_format=torch.contiguous_format)
-    frames[:, :, :-1, plan.valid - shared :] += framed[:, :, 1:, :shared]
+    framed = framed.transpose(0, 1)
+    frames = framed[..., shared:].index_select(1, places)
+    frames[:, :, :-1, plan.valid - shared :] += framed[:, :, 1:, :shared].index_select(1, places)
     return frames.flatten(2)

@@ -1,7 +1,5 @@
 """Pointwise compression of energies, one parameter a channel."""
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -9,7 +7,6 @@ from .precision import precise_dtype
 
 LOG_OFFSET = 1e-5
 SMALLEST = 1e-37
-LONG = 2**13  # frames
 
 
 def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root: Tensor, *, floor: float) -> Tensor:
@@ -31,12 +28,8 @@ def pcen(energies: Tensor, smoothed: Tensor, alpha: Tensor, delta: Tensor, root:
     offset = delta[:, None]
     # The same routine on both sides, so that silence is exactly zero; clamped for a delta of zero.
     zero = _power(offset.clamp(min=SMALLEST), exponent)
-
-    def normalise(energies: Tensor, smoothed: Tensor) -> Tensor:
-        gain = _power(floor + smoothed, alpha.clamp(max=1.0)[:, None])
-        return _power(energies / gain + offset, exponent) - zero
-
-    return _in_parts(normalise, energies, smoothed)
+    gain = _power(floor + smoothed, alpha.clamp(max=1.0)[:, None])
+    return _power(energies / gain + offset, exponent) - zero
 
 
 def log_compression(energies: Tensor) -> Tensor:
@@ -47,14 +40,7 @@ def log_compression(energies: Tensor) -> Tensor:
 def root_compression(energies: Tensor, root: Tensor, *, floor: float = 1e-5) -> Tensor:
     """Energies to the power ``1 / max(root, 1)``, floored so that silence keeps a finite slope: (B, F, T) -> same."""
     exponent = 1.0 / root.clamp(min=1.0)[:, None]
-    return _in_parts(lambda part: _power(part.clamp(min=floor), exponent), energies)
-
-
-def _in_parts(compress: Callable[..., Tensor], *arrays: Tensor) -> Tensor:
-    """Compress some frames at a time, or the steps in between would take gigabytes for an hour: (B, F, T) -> same."""
-    parts = zip(*(array.split(LONG, dim=-1) for array in arrays), strict=True)
-    results = [compress(*part) for part in parts]
-    return results[0] if len(results) == 1 else torch.cat(results, dim=-1)
+    return _power(energies.clamp(min=floor), exponent)
 
 
 def _power(base: Tensor, exponent: Tensor) -> Tensor:

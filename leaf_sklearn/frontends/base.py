@@ -109,7 +109,7 @@ class Frontend(nn.Module):
 
     def _scale(self, energies: Tensor) -> Tensor:
         """Energies over their scale, with an offset in place of the floor: (B, F, T) -> (B, F, T)."""
-        return energies.clamp(min=0.0) / self.energy_scale[:, None] + SCALED_OFFSET
+        return energies.clamp(min=0.0).div_(self.energy_scale[:, None]).add_(SCALED_OFFSET)
 
     @overload
     def n_frames(self, lengths: int) -> int: ...

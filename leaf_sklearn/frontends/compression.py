@@ -1,5 +1,7 @@
 """Third slot of a frontend: from energies to features."""
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -10,6 +12,9 @@ from .parameters import Array, ReferenceArrays, assign
 
 LAYER_NORM_EPS = 1e-3
 STARTS = {"alpha": 0.96, "delta": 2.0, "root": 2.0, "smooth": 0.04}
+
+# Energies compressed at once. The steps in between stay in a cache, and do not take gigabytes for an hour.
+AT_ONCE = 2**19
 
 
 class Compression(nn.Module):
@@ -66,7 +71,7 @@ class Root(Compression):
 
     def forward(self, energies: Tensor) -> Tensor:
         """(B, F, T) -> (B, F, T)."""
-        return root_compression(energies, self.root)
+        return _by_channel(root_compression, energies, self.root)
 
 
 class PCEN(Compression):
@@ -108,9 +113,13 @@ class PCEN(Compression):
 
     def forward(self, energies: Tensor) -> Tensor:
         """(B, F, T) -> (B, F, T)."""
-        smoothed = exponential_moving_average(energies, self.smooth.clamp(0.0, 1.0))
-        delta = self.delta.clamp(min=self.min_delta)
-        return pcen(energies, smoothed, self.alpha, delta, self.root, floor=self.floor)
+
+        def compress(energies: Tensor, smooth: Tensor, alpha: Tensor, delta: Tensor, root: Tensor) -> Tensor:
+            smoothed = exponential_moving_average(energies, smooth)
+            return pcen(energies, smoothed, alpha, delta, root, floor=self.floor)
+
+        smooth, delta = self.smooth.clamp(0.0, 1.0), self.delta.clamp(min=self.min_delta)
+        return _by_channel(compress, energies, smooth, self.alpha, delta, self.root)
 
     def project_(self) -> None:
         """Keep delta positive."""
@@ -125,6 +134,14 @@ class PCEN(Compression):
         else:
             params.fill(self, "smooth", "pcen_rnn_kernel", _diagonal)
             params.take("pcen_rnn_recurrent")
+
+
+def _by_channel(compress: Callable[..., Tensor], energies: Tensor, *parameters: Tensor) -> Tensor:
+    """Compress some channels at a time, each by its own parameters: (B, F, T), (F,) each -> (B, F, T)."""
+    width = max(AT_ONCE // (energies.shape[0] * energies.shape[2]), 1)
+    parts = zip(energies.split(width, dim=1), *(values.split(width) for values in parameters), strict=True)
+    results = [compress(*part) for part in parts]
+    return results[0] if len(results) == 1 else torch.cat(results, dim=1)
 
 
 def _diagonal(kernel: Array) -> Array:
