@@ -45,13 +45,13 @@ class Variant:
 
     parameters: dict[str, Any] = field(default_factory=dict)
     trained: tuple[str, ...] = ALL
-    moving: tuple[float, float] | None = None  # shares of the steps between which filters move
+    changes: dict[str, Any] = field(default_factory=dict)  # of the recipe
     proxy: bool = False
     keeps_best: bool = False
     against: str = "all of it"
 
 
-EVERY_STEP = (0.0, 1.0)
+EVERY_STEP = {"filters_move": (0.0, 1.0)}
 TENTH = {"validation_fraction": 0.1}
 VARIANTS = {
     "all of it": Variant(),
@@ -62,7 +62,7 @@ VARIANTS = {
     "picked start, filters trained": Variant(trained=("filterbank", "pooling")),
     "fixed start, all trained": Variant({"compression_search": False}),
     "spectral proxy in training": Variant(proxy=True),
-    "spectral proxy, filters move in every step": Variant(proxy=True, moving=EVERY_STEP),
+    "spectral proxy, filters move in every step": Variant(proxy=True, changes=EVERY_STEP),
     "random filters": Variant({"init": "random"}),
     "random filters, filters fixed": Variant({"init": "random"}, trained=("compression",), against="random filters"),
     "linear scale": Variant({"init": "linear"}),
@@ -72,12 +72,13 @@ VARIANTS = {
     "240 steps": Variant({"max_steps": 240}),
     "120 steps": Variant({"max_steps": 120}),
     "linear head alone": Variant({"encoder": "linear"}),
+    "no random gain": Variant(changes={"gain_db": 0.0}),
     "a tenth held out, last state": Variant(TENTH),
     "a tenth held out, best state": Variant(TENTH, keeps_best=True, against="a tenth held out, last state"),
-    "filters move in 160 steps, not 80": Variant(moving=(1 / 8, 11 / 24)),
-    "filters move in the last 160 steps": Variant(moving=(2 / 3, 1.0)),
+    "filters move in 160 steps, not 80": Variant(changes={"filters_move": (1 / 8, 11 / 24)}),
+    "filters move in the last 160 steps": Variant(changes={"filters_move": (2 / 3, 1.0)}),
     "the paper's recipe": Variant({"recipe": "paper"}),
-    "filters move in every step": Variant(moving=EVERY_STEP),
+    "filters move in every step": Variant(changes=EVERY_STEP),
 }
 
 
@@ -148,11 +149,9 @@ def fit(variant, seed, X, y, groups):
     """Train one variant."""
     kind = type("Ablated", (Ablated,), {"variant": variant})
     leaf = kind(**{"validation_fraction": None, "random_state": seed, "device": "cpu", **variant.parameters})
-    usual = recipe.RECIPES["default"]
+    changed = dataclasses.replace(recipe.RECIPES["default"], **variant.changes)
     with ExitStack() as patches:
-        if variant.moving:
-            moved = dataclasses.replace(usual, filters_move=variant.moving)
-            patches.enter_context(patch.dict(recipe.RECIPES, default=moved))
+        patches.enter_context(patch.dict(recipe.RECIPES, default=changed))
         if variant.keeps_best:
             patches.enter_context(patch.object(_leaf, "Training", BestState))
         leaf.fit(X, y, groups=groups)
