@@ -27,7 +27,9 @@ from ._training.network import Network
 from .frontends import Frontend
 
 OUTPUTS = ("functionals", "frames", "embedding")
-BATCH_SIZE = 32  # clips decoded and transformed at once; the results do not depend on it
+# Clips and samples decoded and transformed at once; the results do not depend on it. A GPU would wait for calls of
+# less than some 150 s of audio.
+BATCH_CPU, BATCH_ELSEWHERE = (32, 2**20), (512, 2**23)
 FILES_A_JOB = 64  # files that a worker of joblib gets at once, where transform is to use several
 REDUCED_NUMBERS = 2**18  # features reduced at once
 SEVERAL_LENGTHS = "output='frames' needs clips of one length; these have several. Use output='functionals'."
@@ -204,7 +206,8 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         def features_of(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
             return network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
 
-        for _, waveforms, lengths in clips.batches(BATCH_SIZE, equal_lengths=network.equal_lengths):
+        size, samples = BATCH_CPU if device.type == "cpu" else BATCH_ELSEWHERE
+        for _, waveforms, lengths in clips.batches(size, equal_lengths=network.equal_lengths, max_samples=samples):
             with torch.inference_mode():
                 yield from halving(features_of, waveforms, lengths)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from leaf_sklearn import LeafClassifier, LeafTransformer, MelTransformer, _device, _gpus
+from leaf_sklearn import LeafClassifier, LeafTransformer, MelTransformer, _base, _device, _gpus
 from leaf_sklearn import _leaf as leaf_module
 from leaf_sklearn._clips.clips import as_clips
 from leaf_sklearn._device import Halving, resolve_device
@@ -185,6 +185,15 @@ def test_a_worker_takes_its_gpu_and_the_main_process_the_current_one(monkeypatch
     monkeypatch.setattr(_device, "is_worker", lambda: True)
     monkeypatch.setattr(_device, "claim_gpu", lambda n_gpus: n_gpus - 1)
     assert [str(resolve_device(name)) for name in ("auto", "cuda", "cuda:2")] == ["cuda:3", "cuda:3", "cuda:2"]
+
+
+@pytest.mark.parametrize("name", ["leaf", "td-fbanks", "mel-pcen"])
+def test_another_device_gets_large_batches_and_is_asked_for_no_number(name, monkeypatch):
+    X = np.random.default_rng(0).normal(0, 0.1, (600, 800))
+    leaf = LeafTransformer(name, **TINY).fit(X[:8], [0, 1] * 4)
+    monkeypatch.setattr(_base, "resolve_device", lambda name: torch.device("meta"))  # it has none
+    batches = [features for features, _ in leaf._frames(leaf._check_clips(X, reset=False)[0])]
+    assert [(len(batch), batch.device.type) for batch in batches] == [(512, "meta"), (88, "meta")]
 
 
 @pytest.mark.gpu

@@ -228,6 +228,20 @@ def test_long_clips_are_done_in_parts(kernel_size, monkeypatch):
         assert max(sizes) <= n_blocks
 
 
+@pytest.mark.parametrize("lengths", [None, [9000, 500, 30]])
+def test_no_step_asks_another_device_for_a_number(lengths):
+    values = random_parameters(8, 401, seed=1)
+    plan = plan_bands(*values, kernel_size=401, hop=160)
+    lengths = None if lengths is None else torch.tensor(lengths, device="meta")  # it has none
+    values = [value.float().to("meta").requires_grad_() for value in values]
+    energies = bandlimited_energies(torch.empty(3, 9000, device="meta"), lengths, *values, plan)
+    energies.sum().backward()
+    with torch.no_grad():
+        frozen = bandlimited_energies(torch.empty(3, 9000, device="meta"), lengths, *values, plan)
+    assert energies.shape == frozen.shape == (3, 8, 57)
+    assert all(value.grad.device.type == "meta" for value in values)
+
+
 @pytest.mark.parametrize("kernel_size", [25, 24])
 def test_gradients(kernel_size):
     generator = torch.Generator().manual_seed(0)
