@@ -184,6 +184,8 @@ def fit_table(options: argparse.Namespace) -> None:
     """Whole fits on 96 clips of one second, the search aside."""
     head("fit, 96 x 1 s, 96 steps", "threads", "direct, s", "fast, s", "direct / fast")
     X, y = noise(96, 1.0).numpy(), np.arange(96) % 4
+    # The first optimiser of a process imports torch's compiler, for a second.
+    LeafTransformer(max_steps=1, compression_search=False, device=options.device).fit(X, y)
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
         seconds = []
