@@ -22,10 +22,10 @@ def full_precision(device: torch.device) -> Iterator[None]:
         if device.type != "cuda":
             yield
             return
-        matmul = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = False
+        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+        before = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32 = cudnn.allow_tf32 = False
         try:
-            with torch.backends.cudnn.flags(allow_tf32=False):
-                yield
+            yield
         finally:
-            torch.backends.cuda.matmul.allow_tf32 = matmul
+            matmul.allow_tf32, cudnn.allow_tf32 = before

@@ -82,15 +82,15 @@ class Frontend(nn.Module):
         Tensor of shape (B, F, T)
             T = ``n_frames(N)``. Frames beyond a clip's own ``n_frames`` are finite and without meaning.
         """
-        with full_precision(waveforms.device):
-            energies = self.energies(waveforms, lengths)
-            return self.compress(energies, None if lengths is None else self.n_frames(lengths))
+        energies = self.energies(waveforms, lengths)
+        return self.compress(energies, None if lengths is None else self.n_frames(lengths))
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Pooled energies before floor, scale and compression: (B, N) and (B,) -> (B, F, T)."""
-        if self.preemphasis is not None:
-            waveforms = self.preemphasis(place_clips(waveforms, lengths, 0, start=0, stop=waveforms.shape[1]))
-        return self.filterbank.energies(waveforms, lengths, self.pooling)
+        with full_precision(waveforms.device):
+            if self.preemphasis is not None:
+                waveforms = self.preemphasis(place_clips(waveforms, lengths, 0, start=0, stop=waveforms.shape[1]))
+            return self.filterbank.energies(waveforms, lengths, self.pooling)
 
     def compress(self, energies: Tensor, n_frames: Tensor | None = None) -> Tensor:
         """Floor or energy scale, compression, and instance norm over valid frames: (B, F, T) and (B,) -> (B, F, T)."""
@@ -102,10 +102,9 @@ class Frontend(nn.Module):
                 floored = self._scale(energies) if self.energy_scaled else floored
             else:
                 floored = torch.where(self.energy_scaled, self._scale(energies), floored)
-        features: Tensor = self.compression(floored)
-        if self.instance_norm is not None:
-            features = self.instance_norm(features, n_frames)
-        return features
+        with full_precision(energies.device):
+            features: Tensor = self.compression(floored)
+            return features if self.instance_norm is None else self.instance_norm(features, n_frames)
 
     def _scale(self, energies: Tensor) -> Tensor:
         """Energies over their scale, with an offset in place of the floor: (B, F, T) -> (B, F, T)."""
