@@ -50,12 +50,12 @@ class LeafTransformer(AudioTransformer):
     window_ms : float, default=25.0
         Length of a filter in milliseconds, up to 10000.
     hop_ms : float, default=10.0
-        From frame to frame, in milliseconds, up to 10000.
+        From frame to frame, in milliseconds, up to 10000. "wavegram" always takes 640 samples.
     fmin : float or None, default=None
         Lower edge in Hz of the initial filters; None means the preset's own, 60, for sinc filters 50.
     fmax : float or None, default=None
-        Upper edge in Hz of the initial filters; None means the preset's own, 7800, for sinc filters 7900, at most
-        0.4875 * ``sample_rate``.
+        Upper edge in Hz of the initial filters; None means the preset's own, 7800, for sinc filters 7900, or
+        0.4875 * ``sample_rate`` where that is not below half of it.
     init : {"mel", "bark", "erb", "linear", "random"} or array-like of shape (n_filters, 2), default="mel"
         Scale on which the initial filters are spaced, or their centres and bandwidths in Hz.
     pooling : {"auto", "gaussian", "lowpass", "max"}, default="auto"
@@ -117,10 +117,11 @@ class LeafTransformer(AudioTransformer):
         What y asked for.
     frontend_ : torch.nn.Module
         The trained frontend, from waveforms (B, N) to features (B, F, T).
-    center_frequencies_ : ndarray of shape (n_filters,)
-        Centres of the filters in Hz.
-    bandwidths_ : ndarray of shape (n_filters,)
-        Bandwidths of the filters in Hz.
+    center_frequencies_ : ndarray of shape (n_filters,) or None
+        Centres of the filters in Hz; None for "wavegram", whose channels are no filters, here and in what follows.
+    bandwidths_ : ndarray of shape (n_filters,) or None
+        Bandwidths of the filters in Hz: the full width at half the peak of the power response, the distance of the
+        edges for sinc filters, the width at half height for mel triangles.
     initial_center_frequencies_ : ndarray of shape (n_filters,)
         Centres before training.
     initial_bandwidths_ : ndarray of shape (n_filters,)

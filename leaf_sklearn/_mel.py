@@ -37,7 +37,8 @@ class MelTransformer(AudioTransformer):
     fmin : float or None, default=None
         Lower edge of the lowest band in Hz; None means 60.
     fmax : float or None, default=None
-        Upper edge of the highest band in Hz; None means 7800, at most 0.4875 * ``sample_rate``.
+        Upper edge of the highest band in Hz; None means 7800, or 0.4875 * ``sample_rate`` where that is not
+        below half of it.
     compression : {"log", "pcen", "root", None}, default="log"
         Of the band energies: ``log(x + 1e-5)``, PCEN or a square root with the reference's fixed parameters, or none.
     floor : float or None, default=None

@@ -69,7 +69,7 @@ class Filterbank(nn.Module):
         return True
 
     def kernels(self) -> Tensor:
-        """Impulse responses, (C, kernel_size)."""
+        """Taps, (C, kernel_size), with which clips are correlated: impulse responses backwards in time."""
         raise NotImplementedError
 
     def activation(self, filtered: Tensor) -> Tensor:
