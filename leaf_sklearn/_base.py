@@ -90,6 +90,8 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         ValueError
             A clip or file cannot be used, a 2-D array has another length than in fit, or ``output`` does not fit the
             clips or the fit; the message says which.
+        RuntimeError
+            This process was forked after torch had run, where torch would hang.
 
         Notes
         -----

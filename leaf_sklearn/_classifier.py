@@ -99,6 +99,8 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         ------
         ValueError
             y is missing or continuous, or as in :meth:`LeafTransformer.fit`.
+        TypeError
+            ``transformer`` is no LeafTransformer.
         """
         if y is None:
             raise ValueError("LeafClassifier requires y to be passed, but the target y is None.")

@@ -300,6 +300,8 @@ class LeafTransformer(AudioTransformer):
             A setting, a clip, a file or y cannot be used; the message says which and why.
         FloatingPointError
             The loss stopped being finite.
+        RuntimeError
+            This process was forked after torch had run, where torch would hang.
         """
         check_fork()
         with unchanged_on_error(self):

@@ -84,8 +84,8 @@ def transform_corpus(
     out : path
         The folder, made where there is none.
     segment_s, hop_s : float or None
-        Length of a window and the distance of windows, in seconds, as in `Windower`; each window has a row. None: a row
-        a file, and ``hop_s`` as long as ``segment_s``.
+        Length of a window and the distance of windows, in seconds, as in `Windower`; each window has a row.
+        Without ``segment_s`` each file has one; without ``hop_s`` windows follow each other.
     on_error : {"raise", "skip"}
         What happens at a file that cannot be used: stop, or list it in ``errors.csv`` and go on.
     threads : int

@@ -59,6 +59,11 @@ def make_audio_classification(
     y : ndarray of shape (n_clips,), int64
         The class of each, from 0 to n_classes - 1.
 
+    Raises
+    ------
+    ValueError
+        A parameter is out of its range; the message says which.
+
     Examples
     --------
     >>> from leaf_sklearn.datasets import make_audio_classification
