@@ -28,6 +28,8 @@ def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDA
     if values.ndim == 1:
         check_array(values[:, None], dtype=None, ensure_all_finite=values.dtype.kind == "f", input_name=name)
         _refuse_missing(values, name)
+    elif values.dtype.kind == "f":
+        check_array(values, ensure_all_finite="allow-nan", allow_nd=True, input_name=name)
     return values
 
 

@@ -105,7 +105,7 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         if y is None:
             raise ValueError("LeafClassifier requires y to be passed, but the target y is None.")
         labels = as_targets_array(y)
-        if labels.ndim == 1:
+        if labels.ndim == 1 or (labels.dtype.kind == "f" and np.isfinite(labels).all()):
             check_classification_targets(labels)
         transformer = LeafTransformer() if self.transformer is None else clone(self.transformer)
         if not isinstance(transformer, LeafTransformer):

@@ -82,3 +82,10 @@ def test_what_cannot_be_classified_is_refused(clips):
         LeafClassifier(small()).fit(X, y + 0.5 * np.arange(24))
     with pytest.raises(ValueError, match="requires y"):
         LeafClassifier(small()).fit(X, None)
+
+
+def test_numbers_are_no_classes(clips):
+    X, y = clips
+    numbers = np.random.default_rng(0).normal(size=(len(y), 2))
+    with pytest.raises(ValueError, match="continuous-multioutput"):
+        LeafClassifier(small()).fit(X, numbers)

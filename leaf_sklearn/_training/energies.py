@@ -63,8 +63,8 @@ def measure_energies(
         order = np.arange(len(clips))
     rows: list[Tensor] = []
     n_samples = 0
-    home = frontend.energy_scale.device
-    frontend.to(device)
+    home, was_training = frontend.energy_scale.device, frontend.training
+    frontend.to(device).eval()  # batch norm that trained here would mix the clips of a batch
     halving = Halving()
 
     def measure(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> list[Tensor]:
@@ -80,5 +80,5 @@ def measure_energies(
             n_samples += int(lengths.sum())
             if n_samples > MAX_SECONDS * frontend.sample_rate:
                 break
-    frontend.to(home)
+    frontend.to(home).train(was_training)
     return Energies(order[: len(rows)], rows)

@@ -126,7 +126,7 @@ class Training:
         return total / len(self.held_out.clips)
 
     def _held_out_outputs(self, held_out: Labelled) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-        if held_out.energies is None or self.filter_steps.start < self.step < self.filter_steps.stop:
+        if held_out.energies is None or self.filter_steps.start < self.step <= self.filter_steps.stop:
             yield from predict_batches(self.network, held_out.clips, self.device)
             return
         same = self.network.equal_lengths  # then one clip after the other

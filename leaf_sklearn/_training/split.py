@@ -22,6 +22,7 @@ def hold_out(
     if fraction is None:
         return everything, None, None
     n_held_out = round(fraction * len(everything))
+    smaller_part = min(n_held_out, len(everything) - n_held_out)
     strata = targets.strata()
     if n_held_out < MIN_CLIPS:
         asked = f"validation_fraction={fraction:g} of {len(everything)} clips"
@@ -35,7 +36,7 @@ def hold_out(
         share = min(max(fraction, 1 / n_groups), 1 - 1 / n_groups)
         splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
         train, held_out = next(splitter.split(everything, groups=groups))
-    elif strata is not None and np.bincount(strata).min() >= 2 and n_held_out >= strata.max() + 1:
+    elif strata is not None and np.bincount(strata).min() >= 2 and smaller_part >= strata.max() + 1:
         splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_held_out, random_state=seed)
         train, held_out = next(splitter.split(everything, strata))
     else:

@@ -17,6 +17,7 @@ from .energies import Energies
 from .probe import classifiers, one_blas_thread
 from .targets import Targets
 
+SILENCE = 1e-30
 FIXED = {"alpha": 0.5, "delta": 1e-3, "root": 10.0, "smooth": 0.04}
 Start = tuple[float, float, float]  # alpha, delta, root
 # (delta, root) from close to a logarithm to the usual square root
@@ -62,9 +63,9 @@ def start_frontend(
     """
     if not frontend.compression.scalable:
         return {"picked_by": NO_PCEN}
-    # a channel that is silent in every clip keeps its energies as they are
+    # a channel that is silent in every clip keeps its energies as they are; less has no inverse in float32
     means = energies.channel_means()
-    frontend.set_energy_scale(torch.where(means > 0, means, 1.0).to(frontend.energy_scale))
+    frontend.set_energy_scale(torch.where(means > SILENCE, means, 1.0).to(frontend.energy_scale))
     if not isinstance(frontend.compression, PCEN):
         return {"picked_by": NO_PCEN}
     seed = int(rng.integers(2**31))
@@ -76,6 +77,8 @@ def start_frontend(
         return {"start": FIXED, "picked_by": f"fixed: {reason}"}
     start, score = search_start(frontend, energies, labels, members, starts, seed)
     set_start(frontend, start)
+    if score == -np.inf:
+        return {"start": FIXED, "picked_by": "fixed: the groups leave fewer than two folds with several classes"}
     return {"start": start, "picked_by": "cross-validation", "start_score": score}
 
 
@@ -112,10 +115,13 @@ def search_start(
 ) -> tuple[dict[str, float], float]:
     """Find the PCEN start that linear and kernel classifiers like best, with its cross-validated accuracy.
 
-    ``labels`` and ``groups`` belong to the clips of the energies. The frontend is left at the last start tried.
+    ``labels`` and ``groups`` belong to the clips of the energies. The frontend is left at the last start tried. Minus
+    infinity where the groups leave fewer than two folds to judge by.
     """
-    folds = _folds(labels, groups, seed)
+    folds = [(train, test) for train, test in _folds(labels, groups, seed) if len(test) and np.ptp(labels[train])]
     best: tuple[dict[str, float], float] = (FIXED, -np.inf)
+    if len(folds) < 2:
+        return best
     for alpha, delta, root in starts:
         start = {**FIXED, "alpha": alpha, "delta": delta, "root": root}
         set_start(frontend, start)

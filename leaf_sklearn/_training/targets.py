@@ -57,13 +57,13 @@ class SingleLabel(Targets):
     def __init__(
         self, y: NDArray[Any], class_weight: ClassWeight = None, *, labelled: NDArray[np.bool_] | None = None
     ) -> None:
+        self.may_miss = labelled is not None
         if labelled is None:
             labelled = np.ones(len(y), dtype=bool)
         self.classes, codes = np.unique(y[labelled], return_inverse=True)
         if len(self.classes) < 2:
             raise ValueError(f"y holds one class only ({self.classes.tolist()}); training needs at least two classes.")
         self.n_outputs = len(self.classes)
-        self.has_missing = not labelled.all()
         self.values = np.full(len(y), MISSING, dtype=np.int64)
         self.values[labelled] = codes
         if isinstance(class_weight, str) and class_weight != "balanced":
@@ -72,7 +72,7 @@ class SingleLabel(Targets):
         self.weights = torch.as_tensor(weights, dtype=torch.float32)
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
-        labelled = ~_is_missing(y) if self.has_missing else np.ones(len(y), dtype=bool)
+        labelled = ~_is_missing(y) if self.may_miss else np.ones(len(y), dtype=bool)
         unknown = np.setdiff1d(y[labelled], self.classes)
         if len(unknown):
             raise ValueError(f"y_val holds {unknown[:5].tolist()}, which are not among the classes of y.")
@@ -144,9 +144,7 @@ class MultiTask(Targets):
         self.values = np.stack([task.values for task in self.tasks], axis=1)
         self.sizes = [task.n_outputs for task in self.tasks]
         self.n_outputs = sum(self.sizes)
-        unlabelled = np.flatnonzero((self.values == MISSING).all(1))
-        if len(unlabelled):
-            raise ValueError(f"y has no label in any column for clip {unlabelled[0]} ({len(unlabelled)} such clips).")
+        _refuse_unlabelled(self.values, "y")
 
     def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:
         parts = zip(self.tasks, outputs.split(self.sizes, 1), values.unbind(1), strict=True)
@@ -160,12 +158,20 @@ class MultiTask(Targets):
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         columns = _columns(y, len(self.tasks))
-        return np.stack([task.encode(column) for task, column in zip(self.tasks, columns.T, strict=True)], axis=1)
+        values = np.stack([task.encode(column) for task, column in zip(self.tasks, columns.T, strict=True)], axis=1)
+        _refuse_unlabelled(values, "y_val")
+        return values
 
     def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
         # every task gets the same share of the draws, whatever the number of its clips
         labelled = values != MISSING
         return cast(NDArray[np.float64], (labelled / labelled.sum(0).clip(min=1)).sum(1))
+
+
+def _refuse_unlabelled(values: NDArray[Any], name: str) -> None:
+    places = np.flatnonzero((values == MISSING).all(1))
+    if len(places):
+        raise ValueError(f"{name} has no label in any column for clip {places[0]} ({len(places)} such clips).")
 
 
 class Regression(Targets):

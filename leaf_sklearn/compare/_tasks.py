@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, Str
 from sklearn.utils import Bunch
 from sklearn.utils.multiclass import type_of_target
 
+from .._clips.segments import AudioSegment
 from .._training.targets import MISSING
 from ..datasets import load_audio_files
 
@@ -200,7 +201,14 @@ def _holds_paths(X: Any) -> bool:
 
 
 def _describe(X: Any) -> Any:
-    """Tell clips from others: by the contents of arrays, by names and sizes of files."""
+    """Tell clips from others: by the contents of arrays, by names and sizes of files and where their windows lie."""
     if not _holds_paths(X):
         return X
-    return [(os.path.basename(path), os.stat(path).st_size) for path in X]
+    return [
+        (
+            os.path.basename(path),
+            os.stat(path).st_size,
+            *((path.start, path.stop) if isinstance(path, AudioSegment) else ()),
+        )
+        for path in X
+    ]

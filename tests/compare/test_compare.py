@@ -8,6 +8,7 @@ from typing import ClassVar
 import joblib
 import numpy as np
 import pytest
+import soundfile
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.ensemble import RandomForestClassifier
@@ -17,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from leaf_sklearn import LeafTransformer, MelTransformer
+from leaf_sklearn import LeafTransformer, MelTransformer, Windower
 from leaf_sklearn.compare import _jobs as jobs
 from leaf_sklearn.compare import compare
 from leaf_sklearn.compare._tasks import as_tasks, join_tasks, task_name
@@ -359,3 +360,17 @@ def test_several_outputs_of_one_fit(monkeypatch):
         compare(data, outputs=["mean+median"])
     with pytest.raises(ValueError, match="no parameter output"):
         compare(data, frontends={"loud": Loud()}, outputs=["embedding"])
+
+
+def test_other_windows_of_the_same_files_are_other_data(tmp_path):
+    files = []
+    for place in range(4):
+        files.append(str(tmp_path / f"{place}.wav"))
+        soundfile.write(files[-1], np.random.default_rng(place).normal(0, 0.1, RATE), RATE)
+    options = {"frontends": {"mel": MelTransformer(sample_rate=RATE, n_filters=4)}, "classifiers": ["knn"], "cv": 2}
+    for segment_s in (0.3, 0.25):
+        cut = Windower(segment_s=segment_s, hop_s=0.3).cut(files, y=[0, 1, 0, 1])
+        if segment_s == 0.3:
+            compare({"task": (cut.X, cut.y, cut.groups)}, **options, out=tmp_path / "results")
+    with pytest.raises(ValueError, match="results of other clips"):
+        compare({"task": (cut.X, cut.y, cut.groups)}, **options, out=tmp_path / "results")

@@ -1,11 +1,14 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch.nn.utils import parametrize
 
+from leaf_sklearn import LeafTransformer
 from leaf_sklearn._clips.clips import as_clips
+from leaf_sklearn._training import start
 from leaf_sklearn._training.energies import Energies, measure_energies
 from leaf_sklearn._training.loop import Labelled, Training, draw_batches, round_sizes
 from leaf_sklearn._training.network import Network
@@ -273,3 +276,96 @@ def test_channel_means_weigh_every_frame_alike():
     rows = [torch.ones(1, 4), torch.full((1, 1), 6.0)]
     means = Energies(np.arange(2), rows).channel_means()
     torch.testing.assert_close(means, torch.tensor([2.0], dtype=torch.float64))
+
+
+def tiny(**settings):
+    return LeafTransformer(**{"n_filters": 4, "max_steps": 3, "encoder": "linear", "random_state": 0, **settings})
+
+
+def noise(n_clips, n_times=1600):
+    return np.random.default_rng(0).normal(size=(n_clips, n_times)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("y", "groups"),
+    [
+        (np.repeat([0, 1, 0, 1], [17, 17, 13, 13]), np.repeat([0, 1, 2, 3], [17, 17, 13, 13])),  # an empty fold
+        (np.repeat([0, 1], 20), np.r_[np.zeros(20), np.tile([1, 2, 3, 4], 5)]),  # a class in one group
+    ],
+)
+def test_folds_that_groups_leave_without_clips_or_classes_do_not_judge(y, groups):
+    first = tiny(validation_fraction=None).fit(noise(len(y)), y, groups=groups).history_[0]
+    assert first["picked_by"] == "cross-validation"
+    assert np.isfinite(first["start_score"])
+
+
+def test_a_search_without_two_folds_takes_the_fixed_start(monkeypatch):
+    y = np.repeat([0, 1], 6)
+
+    def folds(labels, groups, seed):
+        return [(np.flatnonzero(labels == label), np.flatnonzero(labels != label)) for label in (0, 1)]
+
+    monkeypatch.setattr(start, "_folds", folds)
+    first = tiny(validation_fraction=None).fit(noise(12), y, groups=np.arange(12)).history_[0]
+    assert first["start"] == FIXED and "start_score" not in first
+    assert first["picked_by"] == "fixed: the groups leave fewer than two folds with several classes"
+
+
+def test_measuring_trains_no_batch_norm():
+    clips, device = as_clips(noise(8), sample_rate=16000), torch.device("cpu")
+    frontend = make_frontend("wavegram", n_filters=6)
+    found = measure_energies(frontend, clips, device)
+    assert frontend.training
+    assert (frontend.filterbank.layers[0].variance == 1).all()
+    alone = measure_energies(frontend, clips.take([3]), device)
+    torch.testing.assert_close(alone.rows[0], found.rows[3], rtol=0, atol=1e-6)
+
+
+def test_a_fraction_that_leaves_fewer_clips_than_classes_holds_none_out():
+    history = tiny(validation_fraction=0.9).fit(noise(20), np.arange(20) % 4).history_
+    assert history[0]["validation"] == "none: holding clips out would take the only clips of a class"
+
+
+@pytest.mark.parametrize("max_steps", [1, 24])
+def test_held_out_clips_are_judged_by_the_filters_as_they_stand(max_steps, monkeypatch):
+    scores, evaluate = [], Training.evaluate
+
+    def evaluate_twice(self):
+        score, held_out = evaluate(self), self.held_out
+        self.held_out = replace(held_out, energies=None)
+        scores.append((score, evaluate(self)))
+        self.held_out = held_out
+        return score
+
+    monkeypatch.setattr(Training, "evaluate", evaluate_twice)
+    y = np.random.default_rng(1).normal(size=120)
+    tiny(n_filters=6, max_steps=max_steps, learning_rate=0.3).fit(noise(120), y)
+    measured, filtered = np.transpose(scores)
+    np.testing.assert_allclose(measured, filtered, rtol=1e-4)
+
+
+@pytest.mark.parametrize("level", [1e-20, 1e-21, 1e-22, 1e-30])
+@pytest.mark.parametrize("name", ["leaf", "td-fbanks"])
+def test_clips_too_quiet_for_an_energy_scale_count_as_silent(name, level):
+    X = level * np.clip(noise(12).astype(np.float64) / 5, -1, 1)
+    leaf = tiny(frontend=name).fit(X, np.arange(12) % 2)
+    assert np.isfinite(leaf.transform(X)).all()
+
+
+def test_infinite_targets_are_named():
+    y = np.random.default_rng(0).normal(size=(20, 2))
+    y[3, 1] = np.inf
+    with pytest.raises(ValueError, match="Input y contains infinity"):
+        tiny().fit(noise(20), y)
+
+
+def test_validation_labels_of_several_tasks_may_miss_where_those_of_training_do_not():
+    X, codes = noise(20), np.arange(20) % 4
+    y = np.stack([codes, codes], 1)
+    y[2, 1] = -1
+    y_val = y.copy()
+    y_val[0, 0] = -1
+    tiny().fit(X, y, X_val=X, y_val=y_val)
+    y_val[0] = -1
+    with pytest.raises(ValueError, match="y_val has no label in any column for clip 0"):
+        tiny().fit(X, y, X_val=X, y_val=y_val)
