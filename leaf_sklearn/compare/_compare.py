@@ -9,6 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from joblib import Parallel, delayed
 from sklearn.base import BaseEstimator
 
@@ -160,7 +161,7 @@ def compare(
     classifiers = list(dict.fromkeys(classifiers))
     if unknown := [name for name in classifiers if name not in CLASSIFIERS]:
         raise ValueError(f"Got classifiers {unknown}, expected some of {list(CLASSIFIERS)}.")
-    numbers = list(range(seeds) if isinstance(seeds, int) else dict.fromkeys(seeds))
+    numbers = list(range(seeds) if isinstance(seeds, int | np.integer) else dict.fromkeys(seeds))
     if not (chosen and classifiers and numbers):
         raise ValueError("A comparison needs at least one frontend, one classifier and one seed.")
     tasks = as_tasks(data, cv=cv, label=label)

@@ -157,7 +157,9 @@ def _as_task(name: str, data: Any, cv: int | None, label: str | None) -> Task:
         if len(np.unique(y)) < 2:
             raise ValueError(f"{name}: all clips are of one class; a comparison needs at least two.")
     fingerprint = joblib.hash((_describe(X), y, groups, split, None if names is None else list(names)))[:12]
-    return Task(name, X, y, groups, _folds(name, y, groups, split, cv), fingerprint)
+    folds = _folds(name, y, groups, split, cv)
+    _check_folds(name, y, folds)
+    return Task(name, X, y, groups, folds, fingerprint)
 
 
 def _folds(
@@ -194,6 +196,18 @@ def _folds(
     }
     splitter = kinds[y.ndim > 1, groups is not None](cv, shuffle=True, random_state=0)
     return list(splitter.split(np.zeros(len(y)), y, groups))
+
+
+def _check_folds(name: str, y: NDArray[Any], folds: list[tuple[Indices, Indices]]) -> None:
+    """Raise for a fold that has no clip to test, or one class to train on: some ways of grouping leave such."""
+    for number, (train, test) in enumerate(folds, start=1):
+        n_classes = len(np.unique(y[train])) if y.ndim == 1 else 2
+        if not len(test) or n_classes < 2:
+            raise ValueError(
+                f"{name}: fold {number} of {len(folds)} would train on {len(train)} clips of {n_classes} "
+                f"class{'es' * (n_classes != 1)} and test on {len(test)}; expected two classes and a clip at least. "
+                "Give another cv, groups or split."
+            )
 
 
 def _holds_paths(X: Any) -> bool:

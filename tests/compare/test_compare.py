@@ -374,3 +374,29 @@ def test_other_windows_of_the_same_files_are_other_data(tmp_path):
             compare({"task": (cut.X, cut.y, cut.groups)}, **options, out=tmp_path / "results")
     with pytest.raises(ValueError, match="results of other clips"):
         compare({"task": (cut.X, cut.y, cut.groups)}, **options, out=tmp_path / "results")
+
+
+@pytest.mark.parametrize(
+    ("y", "groups", "split", "told"),
+    [
+        (np.repeat([0, 1, 0, 1], [17, 17, 13, 13]), np.repeat([0, 1, 2, 3], [17, 17, 13, 13]), None, "and test on 0"),
+        (np.repeat([0, 1], 30), np.r_[np.zeros(30), np.tile([1, 2, 3], 10)], None, "30 clips of 1 class and"),
+        (
+            np.tile([0, 1], 30),
+            None,
+            np.tile(["train", "test"], 30),
+            "fold 1 of 1 would train on 30 clips of 1 class and",
+        ),
+    ],
+)
+def test_folds_that_nothing_can_be_learned_from_are_refused_before_any_fit(y, groups, split, told):
+    X = np.random.default_rng(0).normal(0, 0.1, (60, 400))
+    with pytest.raises(ValueError, match=f"^data: .*{told}"):
+        compare((X, y, groups, split), frontends=["mel"], classifiers=["logreg"])
+
+
+def test_numpy_counts_of_seeds():
+    X, y = clips()
+    frontends = {"leaf": LeafTransformer(**TINY)}
+    rows = compare((X, y), frontends=frontends, classifiers=["knn"], seeds=np.int64(2), cv=2).rows
+    assert {row.seed for row in rows} == {0, 1}
