@@ -28,7 +28,7 @@ def gabor_kernels(center: Tensor, sigma: Tensor, *, kernel_size: int) -> Tensor:
     time = torch.arange(-(kernel_size // 2), (kernel_size + 1) // 2, dtype=center.dtype, device=center.device)
     envelope = torch.exp(-(time**2) / (2.0 * sigma[:, None] ** 2)) / (math.sqrt(2.0 * math.pi) * sigma[:, None])
     phase = center[:, None] * time
-    return torch.cat([envelope * torch.cos(phase), envelope * torch.sin(phase)])
+    return without_traces(torch.cat([envelope * torch.cos(phase), envelope * torch.sin(phase)]))
 
 
 def gaussian_lowpass(width: Tensor, *, kernel_size: int) -> Tensor:
@@ -44,7 +44,15 @@ def gaussian_lowpass(width: Tensor, *, kernel_size: int) -> Tensor:
     half = 0.5 * (kernel_size - 1)
     spread = width.clamp(2.0 / kernel_size, 0.5)[:, None] * half
     time = torch.arange(kernel_size, dtype=width.dtype, device=width.device)
-    return torch.exp(-0.5 * ((time - half) / spread) ** 2)
+    return without_traces(torch.exp(-0.5 * ((time - half) / spread) ** 2))
+
+
+def without_traces(taps: Tensor) -> Tensor:
+    """Zeros for taps whose square is no normal number.
+
+    They add nothing to an energy, but sums with denormal numbers take some processors 25 times as long.
+    """
+    return torch.where(taps.abs() < torch.finfo(taps.dtype).tiny ** 0.5, 0.0, taps)
 
 
 def hann_window(kernel_size: int) -> Tensor:

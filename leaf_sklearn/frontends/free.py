@@ -5,7 +5,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ..dsp.kernels import gabor_kernels
+from ..dsp.kernels import gabor_kernels, without_traces
 from .filterbank import BankSettings, Filterbank
 from .gabor import gabor_start
 from .parameters import Array, ReferenceArrays
@@ -34,7 +34,7 @@ class FreeBank(Filterbank):
         gabor = gabor_kernels(torch.as_tensor(center), torch.as_tensor(sigma), kernel_size=settings.window)
         # The energy of the response becomes the area of the band that it stands for.
         gain = torch.as_tensor(np.sqrt(bands.area * 2.0 * np.sqrt(np.pi) * sigma))
-        self.taps = nn.Parameter((gabor.unflatten(0, (2, -1)) * gain[:, None]).float())
+        self.taps = nn.Parameter(without_traces((gabor.unflatten(0, (2, -1)) * gain[:, None]).float()))
 
     def kernels(self) -> Tensor:
         """Impulse responses, real parts above imaginary ones, (2F, kernel_size)."""

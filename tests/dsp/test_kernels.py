@@ -15,6 +15,7 @@ from leaf_sklearn.dsp.kernels import (
     sinc_kernels,
     squared_hann_window,
 )
+from leaf_sklearn.frontends import make_frontend
 
 N_FFT = 65536
 
@@ -33,6 +34,16 @@ def test_a_gabor_filter_passes_its_centre_at_unit_gain_and_halves_at_its_bandwid
     assert power.max() == pytest.approx(1.0, abs=1e-3)
     above = frequency[power >= 0.5]
     assert above.max() - above.min() == pytest.approx(2.0 * math.sqrt(math.log(2.0)) / sigma, rel=1e-2)
+
+
+def test_no_tap_is_a_denormal_number():
+    """Sums with them take some processors 25 times as long."""
+    low, high = sigma_limits(401)
+    kernels = gabor_kernels(torch.tensor([0.1, 1.0]), torch.tensor([low, high]), kernel_size=401)
+    windows = gaussian_lowpass(torch.tensor([0.0, 0.5]), kernel_size=401)
+    for taps in (kernels, windows, make_frontend("td-fbanks").filterbank.kernels()):
+        assert taps[taps != 0].abs().min() > 1e-19
+    assert (kernels[0] == 0).sum() > 200 and (kernels[1] == 0).sum() == 0
 
 
 def test_sigma_limits_are_the_papers():
