@@ -33,7 +33,7 @@ GROUP_NODES = 12288
 
 @dataclass(frozen=True)
 class BandGroup:
-    """Filters that share a node spacing.
+    """Filters that share a node spacing, and whose bands begin at equal distances: a view of the spectrum holds them.
 
     Attributes
     ----------
@@ -41,13 +41,20 @@ class BandGroup:
         Nodes per hop; the spacing is ``hop / rate`` samples.
     filters : tuple of int
         Which filters.
-    starts : tuple of int
-        First FFT bin of each filter's band; may be negative, bins are periodic.
+    first, step : int
+        FFT bin where the first filter's band begins, which may be negative (bins are periodic), and from there to the
+        next one's.
     """
 
     rate: int
     filters: tuple[int, ...]
-    starts: tuple[int, ...]
+    first: int
+    step: int
+
+    @property
+    def starts(self) -> list[int]:
+        """Bins where the filters' bands begin."""
+        return [self.first + self.step * index for index in range(len(self.filters))]
 
 
 @dataclass(frozen=True)
@@ -136,8 +143,8 @@ class BandPlan:
     @cached_property
     def overhang(self) -> tuple[int, int]:
         """Bins that bands need before the first and after the last of a block."""
-        first = min(min(group.starts) for group in self.groups)
-        stop = max(max(group.starts) + group.rate * self.cells for group in self.groups)
+        first = min(group.first for group in self.groups)
+        stop = max(group.starts[-1] + group.rate * self.cells for group in self.groups)
         return max(-first, 0), max(stop - self.block, 0)
 
 
@@ -167,20 +174,35 @@ def plan_bands(
     plan = BandPlan(kernel_size, hop, ())
     rates = np.array([rate for rate in RATES if rate < hop] + [hop])
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
-    fits = np.exp(-0.5 * (nyquist * sigma[:, None]) ** 2) <= BAND_END
+    # Half the band that a filter needs: to BAND_END, and to where side lobes may be left out.
+    needed = math.sqrt(-2 * math.log(BAND_END)) / sigma
+    needed = np.maximum(needed, np.sqrt(_side_lobe(1.0, sigma, kernel_size) / side_lobe))
+    fits = needed[:, None] <= nyquist
     fits &= _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
-    fits &= _side_lobe(nyquist, sigma[:, None], kernel_size) <= side_lobe * nyquist
     fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
     fits[:, -1] = True  # at one node a sample nothing is left out
     chosen = rates[fits.argmax(1)]
 
+    per_bin = 2 * np.pi / plan.block
     groups: list[BandGroup] = []
     for rate in np.unique(chosen).tolist():
         members = np.flatnonzero(chosen == rate)
-        starts = np.round(center[members] * plan.block / (2 * np.pi)).astype(int) - rate * plan.cells // 2
-        # All bins, in whatever order: begin where no overhang is needed.
-        groups += _split(rate, members, np.zeros_like(starts) if rate == hop else starts, plan)
-    leaks = _leaks(center, sigma, np.where(chosen < hop, np.pi * chosen / hop, np.inf), kernel_size)
+        if rate == hop:
+            groups += _split(rate, members, plan)
+            continue
+        members = members[np.argsort(center[members], kind="stable")]
+        half = rate * plan.cells / 2
+        starts, slack = center[members] / per_bin - half, half - needed[members] / per_bin
+        while len(members):
+            groups.append(_progression(rate, members, starts, slack, plan))
+            members, starts, slack = (values[len(groups[-1].filters) :] for values in (members, starts, slack))
+    below, above = np.full_like(center, np.inf), np.full_like(center, np.inf)
+    for group in groups:
+        if group.rate < hop:
+            filters, first = list(group.filters), np.array(group.starts) * per_bin
+            below[filters] = center[filters] - first
+            above[filters] = first + group.rate * plan.cells * per_bin - center[filters]
+    leaks = _leaks(center, sigma, below, above, kernel_size)
     return BandPlan(kernel_size, hop, tuple(groups), leaks=leaks)
 
 
@@ -195,15 +217,30 @@ def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str) ->
         Whether frames reach beyond the clip.
     """
     plan = BandPlan(kernel_size, hop, (), padding)
-    groups = _split(hop, np.arange(n_filters), np.zeros(n_filters, dtype=int), plan)
-    return BandPlan(kernel_size, hop, tuple(groups), padding)
+    return BandPlan(kernel_size, hop, tuple(_split(hop, np.arange(n_filters), plan)), padding)
 
 
-def _split(rate: int, members: np.ndarray, starts: np.ndarray, plan: BandPlan) -> list[BandGroup]:
-    """Split filters of one rate into groups of which none is too large for a cache."""
-    n_parts = math.ceil(len(members) / max(GROUP_NODES // (rate * plan.cells), 1))
-    parts = np.array_split(np.arange(len(members)), n_parts)
-    return [BandGroup(rate, tuple(members[part].tolist()), tuple(starts[part].tolist())) for part in parts]
+def _at_most(rate: int, plan: BandPlan) -> int:
+    """Count the filters that a group may hold."""
+    return max(GROUP_NODES // (rate * plan.cells), 1)
+
+
+def _split(rate: int, members: np.ndarray, plan: BandPlan) -> list[BandGroup]:
+    """Group filters that need all bins, in whatever order: bands begin where no overhang is needed."""
+    parts = np.array_split(members, math.ceil(len(members) / _at_most(rate, plan)))
+    return [BandGroup(rate, tuple(part.tolist()), 0, 0) for part in parts]
+
+
+def _progression(rate: int, members: np.ndarray, starts: np.ndarray, slack: np.ndarray, plan: BandPlan) -> BandGroup:
+    """Group as many of the first filters as can begin at equal distances, none off its start by more than its slack."""
+    for count in range(min(len(members), _at_most(rate, plan)), 0, -1):
+        # no line is closer to a convex sequence than one in parallel to its chord
+        step = round((starts[count - 1] - starts[0]) / max(count - 1, 1))
+        rest = starts[:count] - step * np.arange(count)
+        low, high = (rest - slack[:count]).max(), (rest + slack[:count]).min()
+        if low <= high:
+            break
+    return BandGroup(rate, tuple(members[:count].tolist()), round((low + high) / 2), step)
 
 
 def _aliasing(nyquist: np.ndarray, sigma: np.ndarray, width: np.ndarray, kernel_size: int) -> np.ndarray:
@@ -230,9 +267,10 @@ def _side_lobe(distance: np.ndarray | float, sigma: np.ndarray, kernel_size: int
     return 2 * np.exp(-0.5 * end**2) / (distance * math.sqrt(2 * math.pi) * sigma * erf(end / math.sqrt(2)))
 
 
-def _leaks(center: np.ndarray, sigma: np.ndarray, nyquist: np.ndarray, kernel_size: int) -> np.ndarray:
+def _leaks(center: np.ndarray, sigma: np.ndarray, below: np.ndarray, above: np.ndarray, kernel_size: int) -> np.ndarray:
     """Energy that a filter would hear by each end of its kernel beyond its band, by the filters there: (F,) -> (F, F).
 
+    Bands reach ``below`` and ``above`` from the centres.
     Column g spreads the energy of filter g evenly over its equivalent rectangular band, ``sqrt(pi) / sigma`` wide, but
     not beyond the middle between neighbours. Side lobes average to half their envelope squared, ``(a / d)^2 / 2``,
     half of that by each end; the integral is ``a^2 / 4`` times a difference of ``1 / d``: above, below, and at negative
@@ -243,7 +281,7 @@ def _leaks(center: np.ndarray, sigma: np.ndarray, nyquist: np.ndarray, kernel_si
     low, high = np.empty_like(center), np.empty_like(center)
     low[order], high[order] = np.append(0, middles), np.append(middles, np.pi)
     low, high = np.maximum(low, center - half), np.minimum(high, center + half)
-    own, end = center[:, None], nyquist[:, None]
-    stretches = ((low - own, high - own), (own - high, own - low), (low + own, high + own))
-    far = sum(1 / np.maximum(near, end) - 1 / np.maximum(away, end) for near, away in stretches)
+    own, below, above = center[:, None], below[:, None], above[:, None]
+    stretches = ((low - own, high - own, above), (own - high, own - low, below), (low + own, high + own, below))
+    far = sum(1 / np.maximum(near, end) - 1 / np.maximum(away, end) for near, away, end in stretches)
     return _side_lobe(1.0, sigma, kernel_size)[:, None] ** 2 / 4 * far * sigma / np.sqrt(np.pi)

@@ -30,8 +30,6 @@ class PreparedBands:
     Attributes
     ----------
     plan : BandPlan
-    starts : list of Tensor of shape (F_g,) or int
-        First bin of each band in spectra that are continued by ``plan.overhang``; int where it is the same for all.
     responses : list of Tensor, (F_g, 1, 2 M) for odd kernels, complex (F_g, 1, M) for even ones
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
@@ -49,7 +47,6 @@ class PreparedBands:
     """
 
     plan: BandPlan
-    starts: list[Tensor | int]
     responses: list[Tensor]
     weights: list[Tensor]
     end_windows: Tensor
@@ -75,8 +72,7 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     leaks = None
     if plan.leaks is not None:
         leaks = torch.as_tensor(plan.leaks, dtype=dtype, device=center.device)
-    starts, ends = _first_bins(plan, center.device), _end_windows(windows, plan)
-    return PreparedBands(plan, starts, responses, weights, ends, leaks, order.argsort())
+    return PreparedBands(plan, responses, weights, _end_windows(windows, plan), leaks, order.argsort())
 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
@@ -92,13 +88,7 @@ def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> Prepare
     places = order.argsort()
     responses = [response[members, None] for members in plan.members]
     pooling = [weights[members] for members in plan.members]
-    starts = _first_bins(plan, order.device)
-    return PreparedBands(plan, starts, responses, pooling, _end_windows(windows, plan), None, places)
-
-
-def _first_bins(plan: BandPlan, device: torch.device) -> list[Tensor | int]:
-    starts = [[first + plan.overhang[0] for first in group.starts] for group in plan.groups]
-    return [torch.tensor(each, device=device) if len(set(each)) > 1 else each[0] for each in starts]
+    return PreparedBands(plan, responses, pooling, _end_windows(windows, plan), None, places)
 
 
 def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype) -> Tensor:

@@ -84,8 +84,9 @@ def _leaked(energies: Tensor, frames: int | Tensor, plan: BandPlan, leaks: Tenso
     if isinstance(frames, Tensor):
         energies = energies.where(torch.arange(n_frames, device=energies.device) < frames[:, None, None], 0)
     shift = round(plan.reach / plan.hop)
-    padded = functional.pad(energies, (shift, shift))
-    return leaks @ (padded[..., :n_frames] + padded[..., 2 * shift :])
+    # one frame more: a lone one would be rounded in another way
+    padded = functional.pad(energies, (shift, shift + 1))
+    return (leaks @ (padded[..., : n_frames + 1] + padded[..., 2 * shift :]))[..., :n_frames]
 
 
 def _run(
