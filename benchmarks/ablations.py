@@ -72,7 +72,6 @@ VARIANTS = {
     "240 steps": Variant({"max_steps": 240}),
     "120 steps": Variant({"max_steps": 120}),
     "linear head alone": Variant({"encoder": "linear"}),
-    "no random gain": Variant(changes={"gain_db": 0.0}),
     "a tenth held out, last state": Variant(TENTH),
     "a tenth held out, best state": Variant(TENTH, keeps_best=True, against="a tenth held out, last state"),
     "filters move in 160 steps, not 80": Variant(changes={"filters_move": (1 / 8, 11 / 24)}),

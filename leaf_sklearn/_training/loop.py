@@ -227,15 +227,12 @@ class Training:
         return row
 
     def _crops(self, indices: NDArray[np.intp]) -> tuple[Tensor, Tensor]:
-        """Random crops with random gain: (B, N) padded with zeros, (B,)."""
+        """Random crops: (B, N) padded with zeros, (B,)."""
         clips = [self._crop(self.train.clips.read(int(index))) for index in indices]
         lengths = np.array([len(clip) for clip in clips])
         waveforms = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)
         for row, clip in zip(waveforms, clips, strict=True):
             row[: len(clip)] = clip
-        if self.recipe.gain_db:
-            decibels = self.rng.uniform(-self.recipe.gain_db, self.recipe.gain_db, (len(clips), 1))
-            waveforms *= 10 ** (decibels / 20).astype(np.float32)
         if self.network.equal_lengths:
             lengths[:] = waveforms.shape[1]
         return torch.from_numpy(waveforms), torch.from_numpy(lengths)

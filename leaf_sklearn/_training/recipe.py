@@ -26,7 +26,6 @@ class Recipe:
     weight_decay: float  # of the heads; the frontend has none
     crop_ms: float
     label_smoothing: float
-    gain_db: float  # random gain of a training crop, +- dB
     filters_move: tuple[float, float]  # from and to which share of the steps; the others take measured energies
 
 
@@ -38,7 +37,6 @@ RECIPES = {
         weight_decay=1e-2,
         crop_ms=1500.0,
         label_smoothing=0.05,
-        gain_db=3.0,
         filters_move=(1 / 8, 7 / 24),
     ),
     "paper": Recipe(
@@ -48,7 +46,6 @@ RECIPES = {
         weight_decay=0.0,
         crop_ms=1000.0,
         label_smoothing=0.0,
-        gain_db=0.0,
         filters_move=(0.0, 1.0),
     ),
 }
