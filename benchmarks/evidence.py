@@ -45,9 +45,8 @@ def stages():
     yield ("mel", "mel-floored", "leaf"), 1
     for n_seeds in range(1, SEEDS + 1):
         yield FAST, n_seeds
-        if n_seeds == SLOW_SEEDS + 1:
-            for frontend in SLOW:
-                yield (frontend,), SLOW_SEEDS
+    for frontend in SLOW:
+        yield (frontend,), SLOW_SEEDS
 
 
 def run(tasks, folder, n_jobs):
