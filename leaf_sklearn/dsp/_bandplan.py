@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import erf
 
-# Nodes per hop. Blocks hold a power of two of hops, so that inverse FFTs have lengths that FFT libraries like.
+# Nodes per hop. Blocks hold a multiple of eight hops, so that inverse FFTs have lengths that FFT libraries like.
 RATES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
 
 # Largest response of a filter at the ends of its band, relative to its peak, if its kernel were not truncated.
@@ -27,7 +27,7 @@ ALIASING = 4e-7
 # to keep their bound, and gradients stay within 5e-3 of their largest.
 SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 9e-5, 1e-3
 
-# Nodes of a block that a group may hold, over its filters, so that 64 blocks of them (6 MB) stay in a shared cache.
+# Nodes of a block that a group may hold, over its filters, so that 80 blocks of them (8 MB) stay in a shared cache.
 GROUP_NODES = 12288
 
 
@@ -90,8 +90,8 @@ class BandPlan:
 
     @cached_property
     def cells(self) -> int:
-        """Cells of a block: a power of two, of which at most a tenth is lost."""
-        return 2 ** math.ceil(math.log2(10 * self.lost))
+        """Cells of a block, of which an eighth is lost. Longer ones would fit clips of a second less well."""
+        return 8 * self.lost
 
     @cached_property
     def valid(self) -> int:

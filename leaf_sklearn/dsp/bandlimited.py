@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 # Blocks transformed at once. On a CPU the arrays then stay in its caches; memory is bounded for long clips.
-BLOCKS_CPU, BLOCKS_ELSEWHERE = 64, 4096
+BLOCKS_CPU, BLOCKS_ELSEWHERE = 80, 4096
 
 
 def bandlimited_energies(
