@@ -1,6 +1,7 @@
 """What comes along with the clips: y, sample weights and groups as arrays that match them; and a hash of the data."""
 
 import hashlib
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ._clips.clips import Clips
 
 def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDArray[Any]:
     """Return y as an array of one or two dimensions, an entry a clip, or raise a ValueError that says what is wrong."""
-    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    values = _plain_values(y)
     if values.ndim not in (1, 2):
         raise ValueError(f"{name} has {values.ndim} dimensions, expected (n_clips,) or (n_clips, n_columns).")
     if values.dtype.kind == "c":
@@ -31,6 +32,19 @@ def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDA
     elif values.dtype.kind == "f":
         check_array(values, ensure_all_finite="allow-nan", allow_nd=True, input_name=name)
     return values
+
+
+def _plain_values(y: Any) -> NDArray[Any]:
+    """Return an array of plain values: numbers that came as objects are numbers again, and pandas' NA is None."""
+    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.dtype.kind != "O":
+        return values
+    flat = [None if type(value).__name__ == "NAType" else value for value in values.flat]
+    if all(isinstance(value, Real) and not isinstance(value, bool | np.bool_) and value == value for value in flat):
+        return np.array(flat).reshape(values.shape)
+    plain = np.empty(len(flat), dtype=object)
+    plain[:] = flat
+    return plain.reshape(values.shape)
 
 
 def _refuse_missing(values: NDArray[Any], name: str) -> None:
@@ -59,7 +73,7 @@ def check_groups(groups: Any, n_clips: int) -> NDArray[Any] | None:
     """Return groups as an array with an entry a clip."""
     if groups is None:
         return None
-    values = column_or_1d(groups)
+    values = column_or_1d(_plain_values(groups))
     if len(values) != n_clips:
         raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries, expected an entry a clip.")
     _refuse_missing(values, "groups")

@@ -139,7 +139,11 @@ class MultiTask(Targets):
     def __init__(self, y: NDArray[Any], class_weight: ClassWeight = None) -> None:
         if class_weight not in (None, "balanced"):
             raise ValueError(f"Got class_weight={class_weight!r}, expected None or 'balanced' for several tasks.")
-        self.tasks = [SingleLabel(column, class_weight, labelled=~_is_missing(column)) for column in y.T]
+        labelled = ~np.stack([_is_missing(column) for column in y.T])
+        _refuse_numbers(y, labelled.T)
+        self.tasks = [
+            SingleLabel(column, class_weight, labelled=known) for column, known in zip(y.T, labelled, strict=True)
+        ]
         self.classes = [task.classes for task in self.tasks]
         self.values = np.stack([task.values for task in self.tasks], axis=1)
         self.sizes = [task.n_outputs for task in self.tasks]
@@ -166,6 +170,16 @@ class MultiTask(Targets):
         # every task gets the same share of the draws, whatever the number of its clips
         labelled = values != MISSING
         return cast(NDArray[np.float64], (labelled / labelled.sum(0).clip(min=1)).sum(1))
+
+
+def _refuse_numbers(y: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
+    for clip, column in np.argwhere(labelled).tolist():
+        value = y[clip, column]
+        if isinstance(value, float) and value % 1:
+            raise ValueError(
+                f"Column {column} of y holds {value:g} at clip {clip}, expected labels (whole numbers or strings): "
+                "entries are missing, and a regression takes no missing ones."
+            )
 
 
 def _refuse_unlabelled(values: NDArray[Any], name: str) -> None:

@@ -5,7 +5,7 @@ import inspect
 import time
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +65,14 @@ class Frontend:
     @property
     def is_seeded(self) -> bool:
         """Whether fits differ by seed."""
-        return "random_state" in self.settable
+        return bool(self._with_seeds(0))
 
     def with_seed(self, seed: int) -> Any:
-        """Return a copy to fit."""
-        transformer = clone(self.transformer)
-        return transformer.set_params(random_state=seed) if self.is_seeded else transformer
+        """Return a copy to fit, the steps of a pipeline seeded as well."""
+        return clone(self.transformer).set_params(**self._with_seeds(seed))
+
+    def _with_seeds(self, seed: int) -> dict[str, int]:
+        return {name: seed for name in self.settable if name.split("__")[-1] == "random_state"}
 
 
 def named_frontends(
@@ -97,7 +99,9 @@ def named_frontends(
         plain = [each.name for each in found if outputs != ("functionals",) and "output" not in each.settable]
         if plain:
             raise ValueError(f"Got outputs={list(outputs)}, but {plain} have no parameter output.")
-        return found
+        if frames := [each.name for each in found if each.settable.get("output") == "frames"]:
+            raise ValueError(f"Got frontends {frames} with output='frames', expected one row of features a clip.")
+        return [_trained_for(each) for each in found]
     if isinstance(frontends, str):
         raise ValueError(f"Got frontends={frontends!r}, expected a list of names.")
     known = [name for name in inspect.signature(LeafTransformer).parameters if name not in ("frontend", "random_state")]
@@ -116,6 +120,13 @@ def named_frontends(
             trained = LeafTransformer(name, **{**parameters, "output": "embedding"})
             found.append(Frontend(name, trained, outputs=("embedding",)))
     return found
+
+
+def _trained_for(frontend: Frontend) -> Frontend:
+    """Let the fit know that an embedding will be asked for: the fixed mel trains an encoder for it alone."""
+    if "embedding" not in frontend.outputs:
+        return frontend
+    return replace(frontend, transformer=clone(frontend.transformer).set_params(output="embedding"))
 
 
 def make_transformer(name: str, parameters: Mapping[str, Any]) -> BaseEstimator:

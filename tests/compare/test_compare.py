@@ -362,6 +362,19 @@ def test_several_outputs_of_one_fit(monkeypatch):
         compare(data, frontends={"loud": Loud()}, outputs=["embedding"])
 
 
+def test_a_pipeline_is_seeded_and_the_trained_mel_gives_its_embedding():
+    data = (*clips(), None, halves(24))
+    pipeline = make_pipeline(LeafTransformer(**TINY), StandardScaler())
+    rows = compare(data, frontends={"pipeline": pipeline}, classifiers=["logreg"], seeds=2).rows
+    assert [row.seed for row in rows] == [0, 1]
+    mel = LeafTransformer("mel", **TINY)
+    rows = compare(data, frontends={"mel": mel}, classifiers=["knn"], outputs=["functionals", "embedding"]).rows
+    assert {row.output: row.n_features for row in rows} == {"functionals": 44, "embedding": 256}
+    assert mel.output == "functionals"
+    with pytest.raises(ValueError, match="output='frames', expected one row"):
+        compare(data, frontends={"mel": MelTransformer(output="frames")})
+
+
 def test_other_windows_of_the_same_files_are_other_data(tmp_path):
     files = []
     for place in range(4):

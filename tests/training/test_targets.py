@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.exceptions import DataConversionWarning
@@ -21,6 +22,9 @@ from leaf_sklearn._training.targets import MISSING, MultiLabel, MultiTask, Regre
         ([[0, 3], [1, -1], [-1, 4]], MultiTask),
         ([[0.0, np.nan], [1.0, 5.0], [np.nan, 6.0]], MultiTask),
         (np.array([["a", None], ["b", "x"], [None, "y"]], dtype=object), MultiTask),
+        (np.array([0.5, 1.25, 3.0], dtype=object), Regression),
+        (np.array([[1, 0], [1, 1], [0, 1]], dtype=object), MultiLabel),
+        (pd.DataFrame({"a": [1, 2, pd.NA], "b": [pd.NA, 5, 6]}, dtype="Int64"), MultiTask),
     ],
 )
 def test_y_decides_the_kind(y, kind):
@@ -78,11 +82,14 @@ def test_regression_targets_are_standardised():
         ([[0, -1], [1, -1], [-1, -1]], "one class"),
         ([[0, 1], [1, 0], [-1, -1]], "no label in any column for clip 2"),
         ([[[1]], [[2]], [[3]]], "3 dimensions"),
+        ([[0.25, 1.0], [np.nan, 2.0], [1.5, 3.0]], r"Column 0 of y holds 0\.25 at clip 0"),
+        ([[1, 2.5], [None, 2], [1, 3]], r"Column 1 of y holds 2\.5 at clip 0"),
+        (pd.Series(["a", pd.NA, "b"], dtype=object), "NaN or None at entry 1"),
     ],
 )
 def test_unusable_y_is_refused(y, message):
     with pytest.raises(ValueError, match=message):
-        make_targets(as_targets_array(np.array(y, dtype=object) if None in y else y, 3))
+        make_targets(as_targets_array(np.array(y, dtype=object) if isinstance(y, list) and None in y else y, 3))
 
 
 @pytest.mark.parametrize(
