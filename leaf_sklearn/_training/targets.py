@@ -173,12 +173,13 @@ class MultiTask(Targets):
 
 
 def _refuse_numbers(y: NDArray[Any], labelled: NDArray[np.bool_]) -> None:
+    """Raise a ValueError for a fraction among labels: (n_clips, n_columns), and where there is one: the same."""
     for clip, column in np.argwhere(labelled).tolist():
         value = y[clip, column]
-        if isinstance(value, float) and value % 1:
+        if isinstance(value, float | np.floating) and value % 1:
             raise ValueError(
-                f"Column {column} of y holds {value:g} at clip {clip}, expected labels (whole numbers or strings): "
-                "entries are missing, and a regression takes no missing ones."
+                f"Column {column} of y holds {value:g} at clip {clip}, expected labels (whole numbers or strings); "
+                "a regression takes numbers alone, none of them missing."
             )
 
 

@@ -83,6 +83,7 @@ def test_regression_targets_are_standardised():
         ([[0, 1], [1, 0], [-1, -1]], "no label in any column for clip 2"),
         ([[[1]], [[2]], [[3]]], "3 dimensions"),
         ([[0.25, 1.0], [np.nan, 2.0], [1.5, 3.0]], r"Column 0 of y holds 0\.25 at clip 0"),
+        (np.array([[1.0, 0.5], [np.nan, 2.0], [2.0, 3.0]], dtype=np.float32), r"Column 1 of y holds 0\.5 at clip 0"),
         ([[1, 2.5], [None, 2], [1, 3]], r"Column 1 of y holds 2\.5 at clip 0"),
         (pd.Series(["a", pd.NA, "b"], dtype=object), "NaN or None at entry 1"),
     ],
