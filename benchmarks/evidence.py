@@ -43,10 +43,8 @@ SEEDS, SLOW_SEEDS = 5, 2
 def stages():
     """Frontends and seeds, in the order in which they are run."""
     yield ("mel", "mel-floored", "leaf"), 1
-    for n_seeds in range(1, SEEDS + 1):
-        yield FAST, n_seeds
-    for frontend in SLOW:
-        yield (frontend,), SLOW_SEEDS
+    yield FAST, SEEDS
+    yield SLOW, SLOW_SEEDS
 
 
 def run(tasks, folder, n_jobs):

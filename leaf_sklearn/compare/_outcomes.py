@@ -11,7 +11,7 @@ from scipy.stats import rankdata
 
 from ._metrics import decision_values
 
-Weights = NDArray[np.intp]
+Weights = NDArray[np.intp]  # how often each test clip was drawn, a line a draw
 
 
 def encode_outcomes(classifier: Any, X: Any, y: NDArray[Any]) -> str:
@@ -25,18 +25,18 @@ def encode_outcomes(classifier: Any, X: Any, y: NDArray[Any]) -> str:
     return f"{_text(zlib.compress(ranks.tobytes()))} {_pack(y.astype(bool))}"
 
 
-def metric_of_clips(text: str, n_clips: int) -> Callable[[Weights], float]:
-    """Return accuracy, or mAP for several labels a clip, as a function of which clips (with repeats) to score."""
+def metric_of_clips(text: str, n_clips: int) -> Callable[[Weights], NDArray[np.float64]]:
+    """Return accuracy, or mAP for several labels a clip, as a function of how often clips count: (R, N) -> (R,)."""
     *ranks, bits = text.split(" ")
     truth = _unpack(bits).reshape(n_clips, -1)
     if not ranks:
         right = truth[:, 0].astype(np.float64)
-        return lambda clips: float(right[clips].mean())
+        return lambda counts: counts @ right / counts.sum(1)
     scores = np.frombuffer(zlib.decompress(base64.b85decode(ranks[0])), dtype="<u2").reshape(truth.shape)
     return _mean_precision(truth, scores.astype(np.int64))
 
 
-def _mean_precision(truth: NDArray[np.bool_], ranks: NDArray[np.int64]) -> Callable[[Weights], float]:
+def _mean_precision(truth: NDArray[np.bool_], ranks: NDArray[np.int64]) -> Callable[[Weights], NDArray[np.float64]]:
     """Prepare `macro_average_precision_score` of (n_clips, n_labels), so that drawing other clips sorts nothing."""
     order = np.argsort(-ranks, axis=0, kind="stable")
     positive = np.take_along_axis(truth, order, 0)
@@ -44,16 +44,20 @@ def _mean_precision(truth: NDArray[np.bool_], ranks: NDArray[np.int64]) -> Calla
     # of clips with equal ranks, precision counts behind the last
     last = np.stack([np.searchsorted(column, column, side="right") - 1 for column in falling.T], axis=1)
 
-    def metric(clips: Weights) -> float:
-        drawn = np.bincount(clips, minlength=len(truth))[order]
-        hits, seen = np.cumsum(drawn * positive, axis=0), np.cumsum(drawn, axis=0)
-        precision = hits / np.maximum(seen, 1)
-        total = hits[-1]
-        varies = (total > 0) & (total < seen[-1])
-        if not varies.any():
-            return float("nan")
-        sums = (drawn * positive * np.take_along_axis(precision, last, 0)).sum(0)
-        return float(np.mean(sums[varies] / total[varies]))
+    def metric(counts: Weights) -> NDArray[np.float64]:
+        values = np.full((truth.shape[1], len(counts)), np.nan)
+        for label, places in enumerate(order.T):
+            drawn = counts[:, places]
+            found = drawn * positive[:, label]
+            hits, seen = np.cumsum(found, axis=1), np.cumsum(drawn, axis=1)
+            precision = hits / np.maximum(seen, 1)
+            total = hits[:, -1]
+            sums = (found * precision[:, last[:, label]]).sum(1)
+            varies = (total > 0) & (total < seen[:, -1])
+            values[label, varies] = sums[varies] / total[varies]
+        # labels that all drawn clips have, or none, say nothing
+        says = ~np.isnan(values)
+        return np.where(says, values, 0.0).sum(0) / np.where(says.any(0), says.sum(0), np.nan)
 
     return metric
 

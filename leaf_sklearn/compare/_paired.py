@@ -147,20 +147,19 @@ def _resample(
     if folds != {row.fold: row.n_test for row in second}:
         raise ValueError(f"The frontends of {first[0].task} were scored on different folds.")
     sides = [_by_seed(rows) for rows in (first, second)]
-    everything = {fold: np.arange(n_clips) for fold, n_clips in folds.items()}
-    plain = [[_value(runs, everything) for runs in side] for side in sides]
-    drawn = np.empty(n_resamples)
-    for place in range(n_resamples):
-        clips = {fold: rng.integers(n_clips, size=n_clips) for fold, n_clips in folds.items()}
-        values = []
-        for side in sides:
-            counts = np.bincount(rng.integers(len(side), size=len(side)), minlength=len(side))
-            values.append(sum(n * _value(runs, clips) for n, runs in zip(counts, side, strict=True) if n) / len(side))
-        drawn[place] = values[0] - values[1]
-    return drawn, (float(np.mean(plain[0])), float(np.mean(plain[1])))
+    everything = {fold: np.ones((1, n_clips), dtype=np.intp) for fold, n_clips in folds.items()}
+    plain = [float(_values(side, everything).mean()) for side in sides]
+    clips = {fold: _draw(n_clips, n_resamples, rng) for fold, n_clips in folds.items()}
+    drawn = [(_draw(len(side), n_resamples, rng) * _values(side, clips)).sum(1) / len(side) for side in sides]
+    return drawn[0] - drawn[1], (plain[0], plain[1])
 
 
-Runs = list[tuple[int, Callable[[Weights], float]]]
+def _draw(n: int, n_resamples: int, rng: np.random.Generator) -> Weights:
+    """How often each of n is drawn when n are: (n_resamples, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.intp)
+
+
+Runs = list[tuple[int, Callable[[Weights], NDArray[np.float64]]]]
 
 
 def _by_seed(rows: Sequence[Row]) -> list[Runs]:
@@ -171,5 +170,6 @@ def _by_seed(rows: Sequence[Row]) -> list[Runs]:
     return list(runs.values())
 
 
-def _value(runs: Runs, clips: dict[int, Weights]) -> float:
-    return float(np.mean([metric(clips[fold]) for fold, metric in runs]))
+def _values(side: list[Runs], clips: dict[int, Weights]) -> NDArray[np.float64]:
+    """Mean over folds of the metric, for each draw of clips and each seed: (n_resamples, n_seeds)."""
+    return np.stack([np.mean([metric(clips[fold]) for fold, metric in runs], axis=0) for runs in side], axis=1)
