@@ -28,7 +28,7 @@ from leaf_sklearn import LeafTransformer, MelTransformer
 from leaf_sklearn.dsp.bandlimited import plan_bands, pooled_energies, prepare_bands
 from leaf_sklearn.dsp.bands import FilterRange, scale_matrix
 from leaf_sklearn.dsp.kernels import gabor_kernels, gaussian_lowpass, sigma_limits
-from leaf_sklearn.frontends import Frontend, make_frontend
+from leaf_sklearn.frontends import CapturedFrontend, Frontend, make_frontend
 
 SAMPLE_RATE, KERNEL_SIZE, HOP, N_FFT, N_FILTERS = 16000, 401, 160, 512, 40
 BATCHES = {"16 x 1 s": (16, 1.0), "1 x 10 s": (1, 10.0)}
@@ -264,6 +264,20 @@ def length_table(options: argparse.Namespace) -> None:
         row(f"{seconds:g} s", f"{1e3 * spent:.2f}", f"{1e3 * spent / seconds:.3f}", f"{above:.0f}")
 
 
+def graph_table(options: argparse.Namespace) -> None:
+    """Small batches on a GPU, kernel by kernel and as one CUDA graph."""
+    if options.device == "cpu":
+        return
+    head("leaf, small batches", "ms a call", "ms a call as a graph")
+    frontend = leaf("fast", options.device)
+    for n_clips, seconds in ((1, 1.0), (8, 1.0), (1, 10.0)):
+        clips = noise(n_clips, seconds, options.device)
+        captured = CapturedFrontend(frontend, *clips.shape, device=options.device)
+        with torch.no_grad():
+            times = timed({"launched": partial(frontend, clips), "captured": partial(captured, clips)}, options)
+        row(f"{n_clips} x {seconds:g} s", *(f"{1e3 * value:.3f}" for value in times.values()))
+
+
 def draw(path: Path, options: argparse.Namespace) -> None:
     """How times scale with clip length, batch, filters and threads."""
     from matplotlib.figure import Figure
@@ -329,7 +343,7 @@ def main() -> None:
     options = parser.parse_args()
     versions = f"torch {torch.__version__}, numpy {np.__version__}, librosa {librosa.__version__}"
     print(f"{machine(options.device)}; {versions}")
-    for table in (leaf_table, training_table, fit_table, parameter_table, bank_table, length_table):
+    for table in (leaf_table, training_table, fit_table, parameter_table, bank_table, length_table, graph_table):
         table(options)
     if options.picture:
         draw(options.picture, options)

@@ -77,15 +77,14 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
     """Compute the constants for any kernels and pooling windows: complex (F, K), real (F, K)."""
-    order = torch.tensor(plan.order, device=kernels.device)
+    # Plans for kernels keep the filters in their order.
+    places = torch.arange(len(kernels), device=kernels.device)
     # Taps at their distance from the centre; correlation makes the transform an inverse one, here left unnormalised
     # but for the factor of the inverse FFTs to come.
-    taps = functional.pad(kernels[order], (0, plan.block - plan.kernel_size)).roll(-plan.reach, 1)
+    taps = functional.pad(kernels, (0, plan.block - plan.kernel_size)).roll(-plan.reach, 1)
     response = torch.fft.ifft(taps)
-    windows = windows[order]
     weights = node_weights(windows[None], plan.hop, plan.hop, n_cells=plan.frame_cells, first=plan.offset)[0]
     weights = weights.unflatten(1, (plan.frame_cells, -1)).flip(1)
-    places = order.argsort()
     responses = [response[members, None] for members in plan.members]
     pooling = [weights[members] for members in plan.members]
     return PreparedBands(plan, responses, pooling, _end_windows(windows, plan), None, places)

@@ -19,6 +19,7 @@ from ..dsp.bandlimited import (
 )
 from ..dsp.framing import place_clips
 from ..dsp.overlap_save import block_length, block_step, correlate_blocks, kernel_spectra
+from ..dsp.scales import Floats
 from .pooling import Pooling
 
 # Below this many windows the convolution costs less than the two blocks that the fast form takes at least.
@@ -54,12 +55,23 @@ def gabor_energies(
     kernel_size, hop : int
         In samples.
     """
-    values = torch.stack([center, sigma, width]).detach().cpu().double().numpy()
     if torch.is_grad_enabled() and (center.requires_grad or sigma.requires_grad or width.requires_grad):
+        values = _on_host(center, sigma, width)
         plan = plan_bands(*values, kernel_size=kernel_size, hop=hop, side_lobe=SIDE_LOBE_IN_TRAINING)
         return bandlimited_energies(waveforms, lengths, center, sigma, width, plan)
-    bands = _prepared(values.tobytes(), kernel_size, hop, waveforms.dtype, waveforms.device)
+    bands = gabor_bands(center, sigma, width, kernel_size=kernel_size, hop=hop, dtype=waveforms.dtype)
     return pooled_energies(waveforms, lengths, bands)
+
+
+def gabor_bands(
+    center: Tensor, sigma: Tensor, width: Tensor, *, kernel_size: int, hop: int, dtype: torch.dtype
+) -> PreparedBands:
+    """Constants of the band-limited form for parameters that do not learn, on their device."""
+    return _prepared(_on_host(center, sigma, width).tobytes(), kernel_size, hop, dtype, center.device)
+
+
+def _on_host(*parameters: Tensor) -> Floats:
+    return torch.stack(parameters).detach().cpu().double().numpy()
 
 
 @lru_cache(maxsize=4)

@@ -85,6 +85,9 @@ class Filterbank(nn.Module):
         """Full width at half maximum of every filter's power response in Hz, (F,)."""
         raise NotImplementedError
 
+    def hold(self, pooling: Pooling) -> None:
+        """Fix what `energies` would otherwise read from the parameters on the host at every call, if anything."""
+
     def project_(self) -> None:
         """Put parameters back into their ranges after an optimiser step."""
 

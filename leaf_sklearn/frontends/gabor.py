@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..dsp.bandlimited import PreparedBands, pooled_energies
 from ..dsp.bands import Bands, distinct
 from ..dsp.kernels import gabor_kernels, sigma_limits
 from ..dsp.scales import Floats
-from .fast import gabor_energies
+from .fast import gabor_bands, gabor_energies
 from .filterbank import BankSettings, Filterbank
 from .parameters import ReferenceArrays, assign
 from .pooling import GaussianPooling, Pooling
@@ -54,6 +55,7 @@ class GaborBank(Filterbank):
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__(settings)
+        self.held: PreparedBands | None = None
         center, sigma, _ = gabor_start(settings)
         self.sort_filters = settings.sort_filters
         self.raw_center = nn.Parameter(torch.as_tensor(center, dtype=torch.float32))
@@ -91,11 +93,24 @@ class GaborBank(Filterbank):
 
     def fast_energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
         """Energies by band-limited transforms under a Gaussian lowpass, otherwise by overlap-save."""
+        if self.held is not None:
+            return pooled_energies(waveforms, lengths, self.held)
         # The band-limited form reads the parameters' values, of which the meta device has none.
         if not isinstance(pooling, GaussianPooling) or waveforms.device.type == "meta":
             return super().fast_energies(waveforms, lengths, pooling)
         width = pooling.clipped_width
         return gabor_energies(waveforms, lengths, *self.ordered(), width, kernel_size=self.kernel_size, hop=pooling.hop)
+
+    def hold(self, pooling: Pooling) -> None:
+        """Fix the band-limited form's constants at the parameters' present values."""
+        if self.fast and isinstance(pooling, GaussianPooling):
+            self.held = gabor_bands(
+                *self.ordered(),
+                pooling.clipped_width,
+                kernel_size=self.kernel_size,
+                hop=pooling.hop,
+                dtype=self.raw_center.dtype,
+            )
 
     def center_frequencies(self) -> Floats:
         """Centre of every filter in Hz, (F,)."""
