@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from sklearn.model_selection import GridSearchCV
-from test_leaf import make_clips, small
+from small_clips import make_clips, small
 
 from leaf_sklearn import LeafClassifier
 from leaf_sklearn._classifier import window_starts

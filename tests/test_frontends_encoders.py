@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from test_leaf import RATE, make_clips, small
+from small_clips import RATE, make_clips, small
 
 from leaf_sklearn import LeafClassifier
 from leaf_sklearn._training.network import Network
