@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, Self
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
+from sklearn.callback import CallbackContext
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
@@ -351,7 +353,6 @@ class LeafTransformer(AudioTransformer):
                 starts=starts,
                 rng=rng,
             )
-        history = [notes]
         fitted: dict[str, Any] = {
             **initial,
             "classes_": None if targets is None else targets.classes,
@@ -359,7 +360,7 @@ class LeafTransformer(AudioTransformer):
             "task_": None if targets is None else targets.kind,
             "device_": str(device),
             "training_data_hash_": hash_data(clips, labels),
-            "_history": history,
+            "_history": [notes],
             "n_iter_": 0,
             "best_step_": 0,
         }
@@ -368,46 +369,20 @@ class LeafTransformer(AudioTransformer):
         root.call_on_fit_task_begin(estimator=self, X=X, y=y)
         network = Network(frontend, None, 0, statistics=False)
         if trained is not None:
-            trial = None
-            if energies is not None:
-                trial = Trial(frontend, trained, train, held_out, energies, device)
+            trial = None if energies is None else Trial(frontend, trained, train, held_out, energies, device)
+            if trial is not None:
                 train, held_out = trial.train, trial.held_out
-
-            def prepare(frontend: Frontend) -> Training:
-                return Training(
-                    Network(
-                        frontend,
-                        self.encoder,
-                        trained.n_outputs,
-                        statistics=RECIPES[self.recipe].tuned,
-                        generator=generator,
-                    ),
-                    trained,
-                    train,
-                    held_out,
-                    recipe=self.recipe,
-                    learning_rate=self.learning_rate,
-                    batch_size=self.batch_size,
-                    crop_ms=self.crop_ms,
-                    max_steps=self.max_steps,
-                    device=device,
-                    rng=rng,
-                )
-
+            prepare = partial(
+                self._training,
+                targets=trained,
+                train=train,
+                held_out=held_out,
+                device=device,
+                rng=rng,
+                generator=generator,
+            )
             training = prepare(frontend)
-            for size in sizes:
-                task = root.subcontext(task_name="steps").call_on_fit_task_begin(estimator=self, X=X, y=y)
-                history.append(training.run(size))
-                if self.verbose:
-                    sys.stdout.write(describe(history[-1], self.max_steps) + "\n")
-                now = {**fitted, "n_iter_": training.step, "best_step_": training.best_step}
-                if task.call_on_fit_task_end(
-                    estimator=self,
-                    X=X,
-                    y=y,
-                    reconstruction_attributes=lambda now=now: {**now, "_network": training.snapshot()},
-                ):
-                    break
+            self._take_rounds(training, sizes, fitted, root, X, y)
             network = training.finish()
             fitted |= {"n_iter_": training.step, "best_step_": training.best_step}
             if trial is not None and learnable:
@@ -421,6 +396,53 @@ class LeafTransformer(AudioTransformer):
         fitted["_network"] = network.requires_grad_(False).eval()
         root.call_on_fit_task_end(estimator=self, X=X, y=y, reconstruction_attributes=fitted)
         return fitted
+
+    def _training(
+        self,
+        frontend: Frontend,
+        *,
+        targets: Targets,
+        train: Labelled,
+        held_out: Labelled | None,
+        device: torch.device,
+        rng: np.random.Generator,
+        generator: torch.Generator,
+    ) -> Training:
+        """Put an encoder on the frontend, ready for its steps."""
+        statistics = RECIPES[self.recipe].tuned
+        network = Network(frontend, self.encoder, targets.n_outputs, statistics=statistics, generator=generator)
+        return Training(
+            network,
+            targets,
+            train,
+            held_out,
+            recipe=self.recipe,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            crop_ms=self.crop_ms,
+            max_steps=self.max_steps,
+            device=device,
+            rng=rng,
+        )
+
+    def _take_rounds(
+        self, training: Training, sizes: list[int], fitted: dict[str, Any], root: CallbackContext, X: Any, y: Any
+    ) -> None:
+        """Train round by round, tell the history and the callbacks, and stop where one of these asks for it."""
+        history = fitted["_history"]
+        for size in sizes:
+            task = root.subcontext(task_name="steps").call_on_fit_task_begin(estimator=self, X=X, y=y)
+            history.append(training.run(size))
+            if self.verbose:
+                sys.stdout.write(describe(history[-1], self.max_steps) + "\n")
+            now = {**fitted, "n_iter_": training.step, "best_step_": training.best_step}
+            if task.call_on_fit_task_end(
+                estimator=self,
+                X=X,
+                y=y,
+                reconstruction_attributes=lambda now=now: {**now, "_network": training.snapshot()},
+            ):
+                return
 
     def _make_frontend(self, generator: torch.Generator) -> Frontend:
         return make_frontend(
