@@ -19,8 +19,8 @@ class Windower(BaseEstimator):
     """Cut long recordings into windows for the estimators.
 
     A recording gives the windows that lie in it whole, from its start on; a recording shorter than a window gives one,
-    all of it. Windows of files are not read here: they are `AudioSegment` objects, a path with a start and a stop,
-    which the estimators read as they need them. Each is resampled by itself.
+    all of it. Windows of files are not read here: each is a path with a start and a
+    stop, which the estimators read as they need it. Each is resampled by itself.
 
     Parameters
     ----------

@@ -140,7 +140,7 @@ def compare(
     Returns
     -------
     Comparison
-        Its ``rows``, ``summary()`` and ``to_markdown()``.
+        Its ``rows``, ``summary()``, ``differences()``, ``to_markdown()`` and ``to_html()``.
 
     Raises
     ------

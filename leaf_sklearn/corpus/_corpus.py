@@ -104,7 +104,7 @@ def transform_corpus(
     Raises
     ------
     ValueError
-        The settings do not fit, the folder was begun otherwise, or a file cannot be used (an AudioFileError).
+        The settings do not fit, the folder was begun otherwise, or a file cannot be used.
 
     Examples
     --------
