@@ -188,7 +188,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         dtype = np.dtype(np.float32)
         if clip_kind(X) == "array":
             # values are checked clip by clip, so that the error can say which clip
-            X = validate_data(self, X, dtype=(np.float64, np.float32), ensure_all_finite=False, reset=reset, order="C")
+            X = validate_data(self, X, dtype=(np.float32, np.float64), ensure_all_finite=False, reset=reset, order="C")
             dtype = X.dtype
         elif reset:
             for name in ("n_features_in_", "feature_names_in_"):

@@ -37,6 +37,11 @@ def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDA
 def _plain_values(y: Any) -> NDArray[Any]:
     """Return an array of plain values: numbers that came as objects are numbers again, and pandas' NA is None."""
     values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    if values.dtype.kind in "US" and isinstance(y, list | tuple):
+        # beside strings NumPy writes a missing label as one
+        objects = np.asarray(y, dtype=object)
+        if any(value is None or value != value or value == -1 for value in objects.flat):
+            values = objects
     if values.dtype.kind != "O":
         return values
     flat = [None if type(value).__name__ == "NAType" else value for value in values.flat]

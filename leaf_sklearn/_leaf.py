@@ -88,7 +88,7 @@ class LeafTransformer(AudioTransformer):
     max_steps : int, default=480
         Mini-batches to train on.
     batch_size : int, default=32
-        Clips of a mini-batch.
+        Clips of a mini-batch, 2 or more: batch norm learns from several.
     crop_ms : float or None, default=None
         Longest stretch of a clip that a mini-batch sees, in milliseconds; None means the recipe's: 1500, paper 1000.
     learning_rate : float or None, default=None
@@ -179,7 +179,7 @@ class LeafTransformer(AudioTransformer):
         "recipe": [StrOptions(set(RECIPES))],
         "compression_search": ["boolean", "array-like"],
         "max_steps": [Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
         "crop_ms": [Interval(Real, 0, None, closed="neither"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), None],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither"), None],

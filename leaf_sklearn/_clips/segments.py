@@ -54,7 +54,9 @@ class Grid:
     hop_s: float
 
     def length(self, rate: float) -> int:
-        """Count the samples of a window."""
+        """Count the samples of a window; ValueError where windows would begin at the same sample."""
+        if self.hop_s * rate < 1:
+            raise ValueError(f"Got hop_s={self.hop_s:g}, less than a sample at {rate:g} Hz.")
         return max(1, round(self.length_s * rate))
 
     def start(self, place: int, rate: float) -> int:

@@ -56,13 +56,21 @@ def pad_frames(rows: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
 
 
 def measure_energies(
-    frontend: Frontend, clips: Clips, device: torch.device, *, order: NDArray[np.intp] | None = None
+    frontend: Frontend,
+    clips: Clips,
+    device: torch.device,
+    *,
+    order: NDArray[np.intp] | None = None,
+    max_seconds: float | None = None,
 ) -> Energies:
-    """Energies of clips; where they are longer than ``MAX_SECONDS`` in all, of the first in ``order`` that fill it."""
+    """Energies of clips; where they are longer than ``max_seconds`` in all, of the first in ``order`` that fill it.
+
+    None means ``MAX_SECONDS``.
+    """
     if order is None:
         order = np.arange(len(clips))
     rows: list[Tensor] = []
-    n_samples = 0
+    n_samples, most = 0, (MAX_SECONDS if max_seconds is None else max_seconds) * frontend.sample_rate
     home, was_training = frontend.energy_scale.device, frontend.training
     frontend.to(device).eval()  # batch norm that trained here would mix the clips of a batch
     halving = Halving()
@@ -78,7 +86,7 @@ def measure_energies(
             for part in halving(measure, waveforms, lengths):
                 rows += part
             n_samples += int(lengths.sum())
-            if n_samples > MAX_SECONDS * frontend.sample_rate:
+            if n_samples > most:
                 break
     frontend.to(home).train(was_training)
     return Energies(order[: len(rows)], rows)

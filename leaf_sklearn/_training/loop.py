@@ -4,6 +4,7 @@ Filtering is most of a step's cost, and filters move little. In the default reci
 steps; before and after it, steps take energies that were measured once for all clips and train compression and heads.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +22,7 @@ from .recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, p
 from .targets import Targets
 
 ROUNDS = 16  # evaluations in a full budget of steps
+AT_ONCE = 2**23  # energies of held-out clips that are judged at once
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Training:
 
     def run(self, n_steps: int) -> dict[str, Any]:
         """Take ``n_steps`` steps, then evaluate: step, mean loss, score (None: nothing held out), rate."""
-        self.network.train()
+        self._train_mode()
         losses = [self._take_step() for _ in range(n_steps)]
         score = self.evaluate() if self.held_out is not None else None
         # one cycle ends at rest: its last state is its best but for chance
@@ -110,9 +112,17 @@ class Training:
         for name in ("train", "held_out"):
             part: Labelled | None = getattr(self, name)
             if part is not None and part.energies is not None:
-                energies = measure_energies(self.network.frontend, part.clips, self.device).in_order()
+                # all of them, as before: whether they fit was decided then
+                measured = measure_energies(self.network.frontend, part.clips, self.device, max_seconds=math.inf)
+                energies = measured.in_order()
                 setattr(self, name, replace(part, energies=energies))
+        self._train_mode()
+
+    def _train_mode(self) -> None:
+        """Put the network into training; a frontend that does not learn stays as it is, its batch norm too."""
         self.network.train()
+        if not any(parameter.requires_grad for parameter in self.network.frontend.parameters()):
+            self.network.frontend.eval()
 
     def evaluate(self) -> float:
         """Mean score of the held-out clips, the heads' outputs averaged."""
@@ -129,8 +139,12 @@ class Training:
         if held_out.energies is None or self.filter_steps.start < self.step <= self.filter_steps.stop:
             yield from predict_batches(self.network, held_out.clips, self.device)
             return
-        same = self.network.equal_lengths  # then one clip after the other
-        for indices in np.array_split(np.arange(len(held_out.energies)), len(held_out.energies) if same else 1):
+        # by length, so that little is padded; where no clip may be padded, one after the other
+        order = np.argsort([row.shape[1] for row in held_out.energies], kind="stable")
+        longest = held_out.energies[order[-1]].numel()
+        at_once = 1 if self.network.equal_lengths else max(AT_ONCE // longest, 1)
+        for first in range(0, len(order), at_once):
+            indices = order[first : first + at_once]
             outputs = self._outputs(*pad_frames([held_out.energies[index] for index in indices]))
             yield indices, torch.stack(outputs).mean(0)
 
@@ -166,7 +180,7 @@ class Training:
             group["lr"] = peak * self._share(self.step, filters=group["filters"])
         indices = next(self.draws)
         if self.train.energies is not None and self.step not in self.filter_steps:
-            if self.step == self.filter_steps.stop:
+            if self.filter_steps and self.step == self.filter_steps.stop:
                 self._measure_again()
             rows = [self._crop_frames(self.train.energies[index]) for index in indices]
             value = self._gradients(self._outputs, indices, *pad_frames(rows))

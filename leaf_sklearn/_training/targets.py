@@ -72,6 +72,8 @@ class SingleLabel(Targets):
         self.weights = torch.as_tensor(weights, dtype=torch.float32)
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
+        if y.ndim != 1:
+            raise ValueError(f"y_val has {y.shape[1]} columns, y has one.")
         labelled = ~_is_missing(y) if self.may_miss else np.ones(len(y), dtype=bool)
         unknown = np.setdiff1d(y[labelled], self.classes)
         if len(unknown):
@@ -207,6 +209,8 @@ class Regression(Targets):
 
     def encode(self, y: NDArray[Any]) -> NDArray[Any]:
         columns = _columns(y.astype(np.float64), self.n_outputs)
+        if not np.isfinite(columns).all():
+            raise ValueError(f"y_val holds NaN or infinity for clip {np.argwhere(~np.isfinite(columns))[0, 0]}.")
         return ((columns - self.offset) / self.scale).astype(np.float32)
 
     def losses(self, outputs: Tensor, values: Tensor, *, smoothing: float = 0.0) -> Tensor:

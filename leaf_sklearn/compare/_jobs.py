@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import sys
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import has_fit_parameter
@@ -95,7 +96,7 @@ def named_frontends(
             name for name, each in frontends.items() if isinstance(each, type) or not hasattr(each, "transform")
         ]:
             raise ValueError(f"Got frontends {odd} that are no transformers, expected such as MelTransformer().")
-        found = [Frontend(name, each, repr(each), outputs) for name, each in frontends.items()]
+        found = [Frontend(name, each, _described(each), outputs) for name, each in frontends.items()]
         plain = [each.name for each in found if outputs != ("functionals",) and "output" not in each.settable]
         if plain:
             raise ValueError(f"Got outputs={list(outputs)}, but {plain} have no parameter output.")
@@ -120,6 +121,12 @@ def named_frontends(
             trained = LeafTransformer(name, **{**parameters, "output": "embedding"})
             found.append(Frontend(name, trained, outputs=("embedding",)))
     return found
+
+
+def _described(transformer: BaseEstimator) -> str:
+    """Return the repr without the gaps that scikit-learn and NumPy leave in long ones."""
+    with np.printoptions(threshold=sys.maxsize):
+        return str(transformer.__repr__(N_CHAR_MAX=sys.maxsize))
 
 
 def _trained_for(frontend: Frontend) -> Frontend:
@@ -160,11 +167,19 @@ class Job:
         return None if self.models is None else self.models / words.replace("/", "_").replace(":", "_")
 
 
+def _takers_of_groups(transformer: Any) -> list[str]:
+    """Names by which fit passes groups on: its own, or those of a pipeline's steps that take them."""
+    if isinstance(transformer, Pipeline):
+        steps = [(name, step) for name, step in transformer.steps if hasattr(step, "fit")]
+        return [f"{name}__groups" for name, step in steps if has_fit_parameter(step, "groups")]
+    return ["groups"] if has_fit_parameter(transformer, "groups") else []
+
+
 def run_job(job: Job) -> list[Row]:
     """Do a job; one row a task, classifier and seed wanted."""
     transformer = job.frontend.with_seed(job.seed)
     X, y, groups = _training_clips(job)
-    given = {"groups": groups} if groups is not None and has_fit_parameter(transformer, "groups") else {}
+    given = {} if groups is None else dict.fromkeys(_takers_of_groups(transformer), groups)
     started = time.perf_counter()
     transformer.fit(X, y, **given)
     fit_seconds = time.perf_counter() - started

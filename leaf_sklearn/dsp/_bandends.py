@@ -1,5 +1,6 @@
 """Frames at the ends of a clip: zero padding applies to energies, so what a window finds outside is taken off again."""
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
@@ -7,6 +8,9 @@ from torch import Tensor
 
 from ._bandweights import PreparedBands, node_weights
 from .framing import frame_count, left_padding
+
+# Paddings whose weights are kept, 0.1 MB each at default settings: those of clips of all lengths at a hop of 160.
+KEPT_PADDINGS = 160
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,21 @@ def find_ends(bands: PreparedBands, lengths: int | Tensor) -> Ends:
 
 def _weights_of(bands: PreparedBands, pairs: list[tuple[int, int]]) -> list[Tensor]:
     """Weights for these pairs of paddings: the bands keep them, what they lack is computed at once."""
-    missing = [pair for pair in pairs if pair not in bands.end_weights]
+    found = {pair: rows for pair in pairs if (rows := bands.end_weights.get(pair)) is not None}
+    missing = [pair for pair in pairs if pair not in found]
     if missing:
-        fresh = _weigh(bands, *torch.tensor(missing, device=bands.end_windows.device).unbind(1))
-        for pair, *rows in zip(missing, *(weights.split(1) for weights in fresh), strict=True):
-            bands.end_weights[pair] = rows
+        with ExitStack() as modes:
+            if torch.is_inference_mode_enabled():  # kept for calls outside it
+                modes.enter_context(torch.inference_mode(False))
+                modes.enter_context(torch.no_grad())
+            fresh = _weigh(bands, *torch.tensor(missing, device=bands.end_windows.device).unbind(1))
+            found |= {pair: list(rows) for pair, *rows in zip(missing, *(each.split(1) for each in fresh), strict=True)}
+        if len(bands.end_weights) + len(missing) > KEPT_PADDINGS:
+            bands.end_weights.clear()
+        bands.end_weights.update((pair, found[pair]) for pair in missing)
     if len(pairs) == 1:
-        return bands.end_weights[pairs[0]]
-    return [torch.cat(rows) for rows in zip(*(bands.end_weights[pair] for pair in pairs), strict=True)]
+        return found[pairs[0]]
+    return [torch.cat(rows) for rows in zip(*(found[pair] for pair in pairs), strict=True)]
 
 
 def _weigh(bands: PreparedBands, left: Tensor, right: Tensor) -> list[Tensor]:

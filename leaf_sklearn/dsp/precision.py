@@ -1,6 +1,7 @@
 """Full precision: the type for steps that float32 is too coarse for, and float32 that is not cut short."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -22,10 +23,63 @@ def full_precision(device: torch.device) -> Iterator[None]:
         if device.type != "cuda":
             yield
             return
-        matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-        before = matmul.allow_tf32, cudnn.allow_tf32
-        matmul.allow_tf32 = cudnn.allow_tf32 = False
+        _TF32.off()
         try:
             yield
         finally:
-            matmul.allow_tf32, cudnn.allow_tf32 = before
+            _TF32.restore()
+
+
+class _Switch:
+    """TF32 off while any thread is in a block; the last one out restores what the first one found."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.restore_all: Callable[[], None] = lambda: None
+
+    def off(self) -> None:
+        with self.lock:
+            if not self.inside:
+                self.restore_all = _without_tf32()
+            self.inside += 1
+
+    def restore(self) -> None:
+        with self.lock:
+            self.inside -= 1
+            if not self.inside:
+                self.restore_all()
+
+
+_TF32 = _Switch()
+
+
+def _without_tf32() -> Callable[[], None]:
+    """Turn TF32 off and return what turns it back.
+
+    Torch has old switches and new ones. The old ones set the new too, but to read them is an error once someone has set
+    a new one.
+    """
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):  # torch before 2.9
+        old = matmul.allow_tf32, cudnn.allow_tf32
+        matmul.allow_tf32 = cudnn.allow_tf32 = False
+
+        def restore_old() -> None:
+            matmul.allow_tf32, cudnn.allow_tf32 = old
+
+        return restore_old
+    conv = cudnn.conv
+    new = matmul.fp32_precision, conv.fp32_precision
+    try:
+        level: str | None = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        level = None
+    matmul.allow_tf32 = False
+    conv.fp32_precision = "ieee"
+
+    def restore_new() -> None:
+        if level is not None:
+            torch.set_float32_matmul_precision(level)
+        matmul.fp32_precision, conv.fp32_precision = new
+
+    return restore_new

@@ -16,7 +16,10 @@ def mask_frames(values: Tensor, n_frames: Tensor) -> Tensor:
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation of (B, C, T) whose statistics leave out padded frames; (B, C) passes T = 1."""
+    """Batch normalisation of (B, C, T) whose statistics leave out padded frames; (B, C) passes T = 1.
+
+    One number a channel has no variance: it gives the bias, and the running statistics stay.
+    """
 
     def __init__(self, n_channels: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
@@ -30,7 +33,8 @@ class BatchNorm(nn.Module):
 
     def forward(self, values: Tensor, n_frames: Tensor) -> Tensor:
         if self.training:
-            if are_whole(n_frames, values.shape[-1]) and values.numel() > values.shape[1]:
+            several = values.numel() > values.shape[1]
+            if several and are_whole(n_frames, values.shape[-1]):
                 # the same in one pass
                 return functional.batch_norm(
                     values, self.mean, self.variance, self.weight, self.bias, True, self.momentum, self.eps
@@ -39,9 +43,10 @@ class BatchNorm(nn.Module):
             mean = mask_frames(values, n_frames).sum((0, 2)) / count
             centred = mask_frames(values - mean[:, None], n_frames)
             variance = centred.square().sum((0, 2)) / count
-            with torch.no_grad():
-                self.mean.lerp_(mean, self.momentum)
-                self.variance.lerp_(variance * count / (count - 1).clamp(min=1.0), self.momentum)
+            if several:
+                with torch.no_grad():
+                    self.mean.lerp_(mean, self.momentum)
+                    self.variance.lerp_(variance * count / (count - 1).clamp(min=1.0), self.momentum)
         else:
             centred, variance = values - self.mean[:, None], self.variance
         scale = self.weight * (variance + self.eps).rsqrt()

@@ -14,8 +14,8 @@ from ._cnn14 import CNN14
 from ._efficientnet import EfficientNetB0
 from ._layers import init_weights
 
-# torch's own generator is shared by all threads: one at a time may seed it
-_SEEDED = threading.Lock()
+# torch's own generator is shared by all threads: one at a time may seed it; an encoder may hold another
+_SEEDED = threading.RLock()
 
 
 @contextmanager

@@ -130,3 +130,8 @@ def test_bad_samples_spoil_their_windows_alone(tmp_path):
     assert not clips.read(0).any() and not clips.read(3).any()
     with pytest.raises(AudioFileError, match=r"nan\.wav"):
         clips.read(2)
+
+
+def test_windows_may_not_begin_at_the_same_sample():
+    with pytest.raises(ValueError, match="hop_s=1e-06, less than a sample at 1000 Hz"):
+        Grid(0.01, 1e-6).spans(100, 1000)

@@ -185,6 +185,13 @@ def test_a_transformer_may_not_change_under_its_name(tmp_path):
     compare(frontends={"b": MelTransformer(sample_rate=RATE, n_filters=5)}, **options)
     with pytest.raises(ValueError, match="estimator=MelTransformer"):
         compare(frontends={"a": MelTransformer(sample_rate=RATE, n_filters=5)}, **options)
+    # scikit-learn's repr leaves out the middle of long parameters
+    starts = np.linspace(200, 1500, 40)[:, None] * [1.0, 0.1]
+    settings = {**TINY, "n_filters": 40, "max_steps": 1}
+    compare(frontends={"rows": LeafTransformer(init=starts.copy(), **settings)}, **options)
+    starts[18] *= 1.01
+    with pytest.raises(ValueError, match="estimator=LeafTransformer"):
+        compare(frontends={"rows": LeafTransformer(init=starts, **settings)}, **options)
 
 
 def test_several_data_sets_and_models_that_are_kept(tmp_path):
@@ -373,6 +380,23 @@ def test_a_pipeline_is_seeded_and_the_trained_mel_gives_its_embedding():
     assert mel.output == "functionals"
     with pytest.raises(ValueError, match="output='frames', expected one row"):
         compare(data, frontends={"mel": MelTransformer(output="frames")})
+
+
+def test_groups_reach_the_steps_of_a_pipeline(monkeypatch):
+    X, y = clips()
+    groups = np.arange(24) // 2
+    seen = []
+    fit = LeafTransformer.fit
+
+    def listening(self, X, y=None, *, groups=None, **given):
+        seen.append(groups)
+        return fit(self, X, y, groups=groups, **given)
+
+    monkeypatch.setattr(LeafTransformer, "fit", listening)
+    pipeline = make_pipeline(LeafTransformer(**TINY), StandardScaler())
+    compare((X, y, groups), frontends={"pipeline": pipeline}, classifiers=["knn"], seeds=1, cv=2)
+    assert len(seen) == 2
+    assert all(len(each) == 12 for each in seen)
 
 
 def test_other_windows_of_the_same_files_are_other_data(tmp_path):

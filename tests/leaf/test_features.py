@@ -44,6 +44,14 @@ def test_float64_in_float64_out(clips, fitted):
     np.testing.assert_allclose(doubles, fitted.transform(X), rtol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", [np.int16, np.float16])
+def test_other_numbers_give_float32(clips, fitted, dtype):
+    table = (100 * clips[0]).astype(dtype)
+    features = fitted.transform(table)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, fitted.transform(table.astype(np.float32)))
+
+
 @pytest.mark.parametrize("output", ["functionals", "frames", "embedding"])
 def test_one_name_a_feature(clips, output):
     leaf = small(output=output).fit(*clips)

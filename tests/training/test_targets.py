@@ -46,6 +46,13 @@ def test_missing_labels_are_left_out_of_the_loss():
     assert targets.values.tolist() == [[0, 0], [1, MISSING], [MISSING, 1]]
 
 
+@pytest.mark.parametrize("missing", [-1, None, float("nan")])
+def test_a_missing_label_in_a_list_beside_strings_is_missing(missing):
+    targets = make_targets(as_targets_array([["a", missing], ["b", "x"], ["a", "y"]]))
+    assert [list(classes) for classes in targets.classes] == [["a", "b"], ["x", "y"]]
+    assert targets.values.tolist() == [[0, -1], [1, 0], [0, 1]]
+
+
 def test_tasks_get_equal_shares_of_the_draws():
     y = np.full((12, 2), -1)
     y[:10, 0] = np.arange(10) % 2
@@ -77,6 +84,8 @@ def test_regression_targets_are_standardised():
         ([1, 1, 1], "one class"),
         ([0.0, np.nan, 1.0], "NaN"),
         (["a", None, "b"], "NaN or None at entry 1"),
+        (["a", "b", float("nan")], "NaN or None at entry 2"),
+        (("a", np.nan, "b"), "NaN or None at entry 1"),
         ([0.5, np.inf, 1.0], "infinity"),
         ([1j, 2j, 3j], "Complex"),
         ([[0, -1], [1, -1], [-1, -1]], "one class"),
