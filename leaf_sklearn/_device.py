@@ -12,14 +12,14 @@ R = TypeVar("R")
 
 
 def resolve_device(device: str) -> torch.device:
-    """Return the device named, "auto" meaning CUDA, then MPS, then the CPU; ValueError if it is not there.
+    """Return the device named, "auto" meaning CUDA or else the CPU; ValueError if it is not there.
+
+    Others do not compute in float64, which frontends need here and there.
 
     "cuda" without a number is the current device, in worker processes one of those visible, so that all are used.
     """
     if device == "auto":
-        if torch.cuda.is_available():
-            return _some_gpu()
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+        return _some_gpu() if torch.cuda.is_available() else torch.device("cpu")
     try:
         chosen = torch.device(device)
     except (RuntimeError, TypeError) as error:
@@ -27,7 +27,6 @@ def resolve_device(device: str) -> torch.device:
     present = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (chosen.index or 0) < torch.cuda.device_count(),
-        "mps": torch.backends.mps.is_available(),
     }
     if not present.get(chosen.type, False):
         raise ValueError(
@@ -81,5 +80,4 @@ def free_memory(device: torch.device) -> None:
 
 
 def _available() -> list[str]:
-    names = ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]
-    return [*names, "mps"] if torch.backends.mps.is_available() else names
+    return ["cpu", *(f"cuda:{index}" for index in range(torch.cuda.device_count()))]

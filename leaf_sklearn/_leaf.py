@@ -101,7 +101,7 @@ class LeafTransformer(AudioTransformer):
     class_weight : dict, "balanced" or None, default=None
         Weight of each class in the loss.
     device : str, default="auto"
-        Where fit and transform compute: "auto" takes CUDA, then MPS, then the CPU. Fitted state lives on the CPU.
+        Where fit and transform compute: "auto" takes CUDA or else the CPU. Fitted state lives on the CPU.
     random_state : int, RandomState instance or None, default=None
         Seeds everything random in fit. Equal seeds give equal features at an equal number of threads.
     verbose : int, default=0

@@ -49,7 +49,7 @@ class MelTransformer(AudioTransformer):
     output : {"functionals", "frames"}, default="functionals"
         One vector of functionals a clip, or all frames one after the other (clips of one length only).
     device : str, default="auto"
-        Where transform computes: "auto" takes CUDA, then MPS, then the CPU.
+        Where transform computes: "auto" takes CUDA or else the CPU.
 
     Attributes
     ----------

@@ -220,7 +220,7 @@ def _add_transformer_options(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sample-rate", type=_count, metavar="HZ", help="rate that files are resampled to (default: 16000)"
     )
-    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu or cuda (default: auto)")
 
 
 def _names(text: str) -> list[str]:

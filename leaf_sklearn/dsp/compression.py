@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor
 
-from .precision import precise_dtype
-
 LOG_OFFSET = 1e-5
 SMALLEST = 1e-37
 
@@ -49,5 +47,4 @@ def _power(base: Tensor, exponent: Tensor) -> Tensor:
     Torch's own power rounds the last frames of a row by another routine than the rest, so that a frame would depend on
     how many follow it. Logarithm and exponential do not, and in float64 lose nothing.
     """
-    precise = precise_dtype(base)
-    return torch.exp(exponent.to(precise) * torch.log(base.to(precise))).to(base.dtype)
+    return torch.exp(exponent.double() * torch.log(base.double())).to(base.dtype)

@@ -1,16 +1,10 @@
-"""Full precision: the type for steps that float32 is too coarse for, and float32 that is not cut short."""
+"""Full precision: float32 that is not cut short."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
-
-
-def precise_dtype(x: Tensor) -> torch.dtype:
-    """Return float64, or the tensor's own type where its device has no float64."""
-    return x.dtype if x.device.type == "mps" else torch.float64
 
 
 @contextmanager

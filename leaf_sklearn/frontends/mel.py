@@ -8,7 +8,6 @@ from torch import Tensor
 from ..dsp.bands import band_matrix, distinct, scale_matrix
 from ..dsp.framing import multiply_rows, place_clips
 from ..dsp.kernels import hann_window
-from ..dsp.precision import precise_dtype
 from .filterbank import CHUNK_NUMBERS, BankSettings, Filterbank
 from .parameters import ReferenceArrays
 from .pooling import Pooling
@@ -67,7 +66,7 @@ class MelBank(Filterbank):
     def _spectral(self, frames: Tensor) -> Tensor:
         """Mel energies of frames: (B, T, window) -> (B, T, F)."""
         # In float32 the transform's rounding is all that quiet bins of a pure tone hold.
-        spectrum = torch.fft.rfft((frames * self.taper).to(precise_dtype(frames)), n=self.n_fft)
+        spectrum = torch.fft.rfft((frames * self.taper).to(torch.float64), n=self.n_fft)
         power = (spectrum.real**2 + spectrum.imag**2).to(frames.dtype)
         return multiply_rows(power.flatten(0, 1), self.matrix).reshape(*frames.shape[:2], -1)
 

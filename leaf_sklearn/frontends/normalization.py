@@ -4,7 +4,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..dsp.precision import precise_dtype
 from .parameters import ReferenceArrays
 
 INSTANCE_NORM_EPS = 1e-6
@@ -66,5 +65,5 @@ class InstanceNorm(nn.Module):
 
 def _sum(values: Tensor, valid: Tensor) -> Tensor:
     """Sum over valid frames, (B, F, T) -> (B, F, 1), in an order that padding at the end does not change."""
-    running = torch.where(valid, values, values.new_zeros(())).cumsum(-1, dtype=precise_dtype(values))
+    running = torch.where(valid, values, values.new_zeros(())).cumsum(-1, dtype=torch.float64)
     return running[..., -1:].to(values.dtype)
