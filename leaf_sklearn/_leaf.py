@@ -482,6 +482,11 @@ class LeafTransformer(AudioTransformer):
         train, held_out, why_none = hold_out(targets, groups, self.validation_fraction, seed)
         if why_none:
             notes["validation"] = f"none: {why_none}"
+        if weights is not None and not weights[train].any():
+            raise ValueError(
+                f"The sample weights of all {len(train)} clips that would train are zero, the others were held out; "
+                "set validation_fraction=None."
+            )
         part = Labelled(clips.take(train), targets.values[train], None if weights is None else weights[train])
         kept = None if held_out is None else Labelled(clips.take(held_out), targets.values[held_out])
         return part, kept, train

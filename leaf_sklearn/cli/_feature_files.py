@@ -11,31 +11,30 @@ from numpy.typing import NDArray
 
 from .._clips.audio import EXTENSIONS
 from .._files import check_writable_place, replacing
+from ..corpus._listing import TABLES, Listing
 from ..datasets._audio_files import _rows_of_table
 
 Writer = Callable[[Path, list[str], list[str], NDArray[Any]], None]
 
 
 def expand_files(arguments: Sequence[str]) -> list[str]:
-    """Audio files that are named, lie in a folder at any depth, or are listed in a CSV's column "file".
+    """Audio files that are named, lie in a folder at any depth, or are listed, in lines or in a CSV's column "file".
 
     Raises
     ------
     ValueError
-        A folder holds no audio file, or the table has no such column.
+        A folder or list holds no audio file, or the table has no such column.
     """
     files: list[str] = []
     for argument in arguments:
         place = Path(argument)
-        if place.is_dir():
-            found = sorted(str(path) for path in place.rglob("*") if path.suffix.lower() in EXTENSIONS)
-            if not found:
-                raise ValueError(f"{argument} holds no audio files ({', '.join(EXTENSIONS)}).")
-            files += found
-        elif place.suffix.lower() in (".csv", ".tsv"):
-            files += [row["file"] for row in _rows_of_table(place, label="file", group="group", split="split")]
+        if place.suffix.lower() in TABLES and not place.is_dir():
+            found = [row["file"] for row in _rows_of_table(place, label="file", group="group", split="split")]
         else:
-            files.append(argument)
+            found = list(Listing([argument]))
+        if not found:
+            raise ValueError(f"{argument} holds no audio files ({', '.join(EXTENSIONS)}).")
+        files += found
     return files
 
 

@@ -218,15 +218,19 @@ def _jobs(
     models: Path | None,
 ) -> Iterator[Job]:
     """List what is left to do: one job a group of tasks, frontend, seed and fold."""
+    with_any_seed = {(*key[:4], key[5]) for key in done}
     for tasks in together:
         for frontend in frontends:
             for seed in seeds if frontend.is_seeded else seeds[:1]:
                 for fold in range(len(tasks[0].folds)):
                     wanted = []
                     for task, output, classifier in product(tasks, frontend.outputs, classifiers):
-                        repeats = not frontend.is_seeded and classifier not in DETERMINISTIC
-                        for each in seeds if repeats else [seed]:
-                            if (task.name, frontend.name, output, classifier, each, fold) not in done:
+                        cell = (task.name, frontend.name, output, classifier)
+                        drawn = frontend.is_seeded or classifier not in DETERMINISTIC
+                        if not drawn and (*cell, fold) in with_any_seed:
+                            continue
+                        for each in seeds if drawn and not frontend.is_seeded else [seed]:
+                            if (*cell, each, fold) not in done:
                                 wanted.append((task.name, output, classifier, each))
                     if wanted:
                         yield Job(list(tasks), frontend, seed, fold, wanted, settings[frontend.name], models)

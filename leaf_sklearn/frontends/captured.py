@@ -5,7 +5,6 @@ import copy
 import torch
 from torch import Tensor
 
-from .._device import resolve_device
 from .base import Frontend
 
 WARM_UP_RUNS = 3
@@ -31,7 +30,7 @@ class CapturedFrontend:
     Raises
     ------
     ValueError
-        The device is not there, or has no CUDA graphs.
+        The device is no CUDA device, or not there.
 
     Examples
     --------
@@ -42,9 +41,11 @@ class CapturedFrontend:
     """
 
     def __init__(self, frontend: Frontend, n_clips: int, n_times: int, *, device: str = "cuda") -> None:
-        place = resolve_device(device)
-        if place.type != "cuda":
-            raise ValueError(f"Got device={device!r}, expected a CUDA device: others have no CUDA graphs.")
+        place = torch.device(device)
+        if place.type != "cuda" or not torch.cuda.is_available():
+            raise ValueError(
+                f"Got device={device!r}, expected a CUDA device that is there: others have no CUDA graphs."
+            )
         self._frontend = copy.deepcopy(frontend).to(place).eval().requires_grad_(False)
         self._frontend.filterbank.hold(self._frontend.pooling)
         self._waveforms = torch.zeros(n_clips, n_times, device=place)

@@ -13,7 +13,7 @@ import leaf_sklearn
 from leaf_sklearn._training import split, trial
 from leaf_sklearn.cli import _commands as commands
 from leaf_sklearn.cli import main
-from leaf_sklearn.cli._feature_files import is_folder
+from leaf_sklearn.cli._feature_files import expand_files, is_folder
 from leaf_sklearn.compare import _compare as compare_module
 from leaf_sklearn.datasets import make_audio_classification
 
@@ -180,6 +180,18 @@ def test_transform_a_corpus(recordings, tmp_path, capsys):
     refused = [*arguments[:3], "--out", table, "--segment", "1", "--n-jobs", "2"]
     assert_refused(capsys, refused, "--segment, --n-jobs: for a corpus")
     assert_refused(capsys, [*arguments, "--scheduler", "tcp://127.0.0.1:1"], "--scheduler needs --backend dask")
+
+
+def test_files_folders_tables_and_lists_mean_the_same_files(recordings, table, tmp_path):
+    files = sorted(str(path) for path in recordings.rglob("*.wav"))
+    (recordings / "class0" / "._00.wav").write_bytes(b"what macOS leaves")
+    lines = tmp_path / "list.txt"
+    lines.write_text("".join(f"{name}\n" for name in files))
+    for places in (files, [str(recordings)], [str(table)], [str(lines)]):
+        assert sorted(expand_files(places)) == files
+    lines.write_text("")
+    with pytest.raises(ValueError, match=r"list\.txt holds no audio files"):
+        expand_files([str(lines)])
 
 
 def test_which_names_are_folders(tmp_path):

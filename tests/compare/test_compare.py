@@ -93,6 +93,13 @@ def test_what_does_not_depend_on_the_seed_is_done_once(loud, monkeypatch):
     assert found == dict.fromkeys(expected, 2)
 
 
+def test_what_does_not_depend_on_the_seed_stands_once_whatever_seeds_follow(tmp_path, loud):
+    for seeds in ([1], [0, 1]):
+        result = compare(clips(), frontends=loud, classifiers=["knn"], seeds=seeds, cv=2, out=tmp_path)
+    found = Counter((row.frontend, row.seed) for row in result.rows)
+    assert found == {("fixed", 1): 2, ("seeded", 0): 2, ("seeded", 1): 2}
+
+
 def test_mel_is_deterministic_and_leaf_seeded():
     data = (*clips(), None, halves(24))
     first, second = (compare(data, seeds=2, classifiers=["logreg"], transformer_params=TINY).rows for _ in range(2))

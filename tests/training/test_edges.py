@@ -90,6 +90,19 @@ def test_an_encoder_may_be_made_of_another():
     assert encoder(torch.randn(3, 6, 20), torch.tensor([20, 20, 20])).shape == (3, 256)
 
 
+def test_weights_that_leave_nothing_to_train_on_are_refused():
+    X, y = make_clips(40)
+    weights = np.zeros(40)
+    refused = 0
+    for clip in range(0, 40, 5):
+        weights[:], weights[clip] = 0, 1
+        try:
+            small(validation_fraction=0.5, max_steps=1).fit(X, y, sample_weight=weights)
+        except ValueError as error:
+            refused += "weights of all 20 clips that would train are zero" in str(error)
+    assert refused > 1
+
+
 def test_validation_targets_that_do_not_fit_are_refused():
     X, y = make_clips()
     numbers = np.linspace(0.1, 0.9, 24)
