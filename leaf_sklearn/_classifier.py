@@ -207,13 +207,17 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         Raises
         ------
         ValueError
-            Of several columns none holds a label that fit has seen.
+            Of several columns none holds a label that fit has seen, or they are not as many as in fit.
         """
         check_is_fitted(self)
         if self.transformer_.task_ != "multitask":
             return float(super().score(X, y, sample_weight))
         predicted = self.predict(X)
         labels = as_targets_array(y, len(predicted))
+        if labels.shape != predicted.shape:
+            raise ValueError(
+                f"Got y of shape {labels.shape}, expected {predicted.shape}: a column for each task of fit."
+            )
         known = np.stack([np.isin(column, names) for column, names in zip(labels.T, self.classes_, strict=True)], 1)
         weights = known * (1.0 if sample_weight is None else np.asarray(sample_weight)[:, None])
         if not weights.any():

@@ -69,6 +69,8 @@ def test_several_tasks_with_missing_labels(clips):
     assert (classifier.predict(X)[:, 1] == names).mean() > 0.9
     with pytest.raises(ValueError, match="no label that fit has seen"):
         classifier.score(X, np.full_like(tasks, None))
+    with pytest.raises(ValueError, match=": a column for each task of fit"):
+        classifier.score(X, tasks[:, 0])
 
 
 def test_transformer_settings_are_searchable(clips):

@@ -55,14 +55,21 @@ class SingleLabel(Targets):
     kind = "classification"
 
     def __init__(
-        self, y: NDArray[Any], class_weight: ClassWeight = None, *, labelled: NDArray[np.bool_] | None = None
+        self,
+        y: NDArray[Any],
+        class_weight: ClassWeight = None,
+        *,
+        labelled: NDArray[np.bool_] | None = None,
+        name: str = "y",
     ) -> None:
         self.may_miss = labelled is not None
         if labelled is None:
             labelled = np.ones(len(y), dtype=bool)
         self.classes, codes = np.unique(y[labelled], return_inverse=True)
         if len(self.classes) < 2:
-            raise ValueError(f"y holds one class only ({self.classes.tolist()}); training needs at least two classes.")
+            raise ValueError(
+                f"{name} holds one class only ({self.classes.tolist()}); training needs at least two classes."
+            )
         self.n_outputs = len(self.classes)
         self.values = np.full(len(y), MISSING, dtype=np.int64)
         self.values[labelled] = codes
@@ -144,7 +151,8 @@ class MultiTask(Targets):
         labelled = ~np.stack([_is_missing(column) for column in y.T])
         _refuse_numbers(y, labelled.T)
         self.tasks = [
-            SingleLabel(column, class_weight, labelled=known) for column, known in zip(y.T, labelled, strict=True)
+            SingleLabel(column, class_weight, labelled=known, name=f"Column {place} of y")
+            for place, (column, known) in enumerate(zip(y.T, labelled, strict=True))
         ]
         self.classes = [task.classes for task in self.tasks]
         self.values = np.stack([task.values for task in self.tasks], axis=1)

@@ -89,6 +89,7 @@ def test_regression_targets_are_standardised():
         ([0.5, np.inf, 1.0], "infinity"),
         ([1j, 2j, 3j], "Complex"),
         ([[0, -1], [1, -1], [-1, -1]], "one class"),
+        ([[0, 5], [1, 5], [2, 5]], r"Column 1 of y holds one class only \(\[5\]\)"),
         ([[0, 1], [1, 0], [-1, -1]], "no label in any column for clip 2"),
         ([[[1]], [[2]], [[3]]], "3 dimensions"),
         ([[0.25, 1.0], [np.nan, 2.0], [1.5, 3.0]], r"Column 0 of y holds 0\.25 at clip 0"),
