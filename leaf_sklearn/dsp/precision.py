@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -53,7 +54,8 @@ def _without_tf32() -> Callable[[], None]:
     Torch has old switches and new ones. The old ones set the new too, but to read them is an error once someone has set
     a new one.
     """
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    matmul = torch.backends.cuda.matmul
+    cudnn: Any = torch.backends.cudnn  # whose stubs lack some switches
     if not hasattr(cudnn, "conv"):  # torch before 2.9
         old = matmul.allow_tf32, cudnn.allow_tf32
         matmul.allow_tf32 = cudnn.allow_tf32 = False
@@ -62,18 +64,25 @@ def _without_tf32() -> Callable[[], None]:
             matmul.allow_tf32, cudnn.allow_tf32 = old
 
         return restore_old
-    conv = cudnn.conv
-    new = matmul.fp32_precision, conv.fp32_precision
-    try:
-        level: str | None = torch.get_float32_matmul_precision()
-    except RuntimeError:
-        level = None
-    matmul.allow_tf32 = False
+    conv, rnn = cudnn.conv, cudnn.rnn
+    new = matmul.fp32_precision, conv.fp32_precision, rnn.fp32_precision
+    level, flag = _told(torch.get_float32_matmul_precision), _told(lambda: cudnn.allow_tf32)
+    matmul.allow_tf32 = cudnn.allow_tf32 = False
     conv.fp32_precision = "ieee"
 
     def restore_new() -> None:
         if level is not None:
             torch.set_float32_matmul_precision(level)
-        matmul.fp32_precision, conv.fp32_precision = new
+        if flag is not None:
+            cudnn.allow_tf32 = flag
+        matmul.fp32_precision, conv.fp32_precision, rnn.fp32_precision = new
 
     return restore_new
+
+
+def _told(read: Callable[[], Any]) -> Any:
+    """Value of an old switch, None where torch will not tell."""
+    try:
+        return read()
+    except RuntimeError:
+        return None

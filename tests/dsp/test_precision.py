@@ -32,7 +32,7 @@ def switches():
 def test_on_cuda_tf32_is_off_and_all_else_as_it_was():
     before = switches()
     with pytest.raises(KeyError), full_precision(torch.device("cuda")):
-        assert torch.backends.cuda.matmul.allow_tf32 is False
+        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == (False, False)
         assert torch.backends.cudnn.conv.fp32_precision == "ieee"
         assert switches()[:3] == before[:3]
         assert not torch.is_autocast_enabled("cuda")
