@@ -99,14 +99,17 @@ def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype
     t = torch.arange(plan.reach + 1, device=center.device, dtype=torch.float64)
     # The inverse FFTs are left unnormalised, so the responses carry their factor.
     kernel = torch.exp(-0.5 * (t / sigma) ** 2) / (math.sqrt(2 * math.pi) * sigma * plan.block)
-    kernel = torch.polar(kernel, center * t).to(torch.complex128 if dtype == torch.float64 else torch.complex64)
+    # The gradient of torch.polar is NaN where the kernel is below 1e-308.
+    angle = center * t
+    kernel = torch.complex(kernel * angle.cos(), kernel * angle.sin())
+    kernel = kernel.to(torch.complex128 if dtype == torch.float64 else torch.complex64)
     if plan.kernel_size % 2:
         return torch.fft.hfft(kernel, n=plan.block)
     # Filters correlate and only |y| is wanted: the bands are those of conj(h), whose lone tap h(-reach)* = h(reach)
     # looks back by `reach` samples.
     bins = torch.arange(plan.block, device=center.device)
-    angle = -2 * math.pi / plan.block * (plan.reach * bins % plan.block).double()
-    turn = torch.polar(torch.ones_like(angle), angle).to(kernel.dtype)
+    turned = -2 * math.pi / plan.block * (plan.reach * bins % plan.block).double()
+    turn = torch.polar(torch.ones_like(turned), turned).to(kernel.dtype)
     return torch.fft.hfft(kernel[:, :-1], n=plan.block) + kernel[:, -1:] * turn
 
 

@@ -275,6 +275,17 @@ def test_gradients_equal_those_of_convolution(parameters):
             assert (ours - theirs).abs().max() <= 1e-4 * theirs.abs().max()
 
 
+@pytest.mark.parametrize("sigma", [1.5, 3.0, 5.0, 5.25, 5.3, 6.0, 20.0, 150.0])  # kernels end at 1e-308 at 5.3
+def test_gradients_of_a_lone_filter(sigma):
+    values = [torch.tensor([value], dtype=torch.float64).requires_grad_() for value in (1.5, sigma, 0.4)]
+    plan = plan_bands(*(value.detach() for value in values), kernel_size=401, hop=160)
+    exact = direct_energies(signals()[:1], *values, kernel_size=401, hop=160)
+    energies = bandlimited_energies(signals()[:1].float(), None, *values, plan)
+    expected = torch.autograd.grad(exact.add(1e-3).log().sum(), values)
+    for ours, theirs in zip(torch.autograd.grad(energies.add(1e-3).log().sum(), values), expected, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=0)
+
+
 @pytest.mark.parametrize("parameters", PARAMETERS)
 def test_training_needs_fewer_nodes(parameters):
     values = [value.requires_grad_() for value in PARAMETERS[parameters]()]
