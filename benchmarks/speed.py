@@ -25,13 +25,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from leaf_sklearn import LeafTransformer, MelTransformer
-from leaf_sklearn.dsp.bandlimited import plan_bands, pooled_energies, prepare_bands
+from leaf_sklearn.dsp.bandlimited import BandPlan, plan_bands, pooled_energies, prepare_bands
 from leaf_sklearn.dsp.bands import FilterRange, scale_matrix
 from leaf_sklearn.dsp.kernels import gabor_kernels, gaussian_lowpass, sigma_limits
 from leaf_sklearn.frontends import CapturedFrontend, Frontend, make_frontend
 
 SAMPLE_RATE, KERNEL_SIZE, HOP, N_FFT, N_FILTERS = 16000, 401, 160, 512, 40
 BATCHES = {"16 x 1 s": (16, 1.0), "1 x 10 s": (1, 10.0)}
+BATCHES_OF_A_GPU = {**BATCHES, "512 x 1 s": (512, 1.0), "50 x 10 s": (50, 10.0)}
 LENGTHS_S = (0.3, 1.0, 3.0, 10.0, 60.0, 300.0, 3600.0)
 Methods = dict[str, Callable[[], object]]
 
@@ -52,6 +53,15 @@ def direct_energies(waveforms: Tensor, frontend: Frontend) -> Tensor:
 def parameters(frontend: Frontend) -> tuple[Tensor, Tensor, Tensor]:
     """Centres, sigmas and pooling widths."""
     return frontend.filterbank.center, frontend.filterbank.sigma, frontend.pooling.clipped_width
+
+
+def batches(options: argparse.Namespace) -> dict[str, tuple[int, float]]:
+    return BATCHES if options.device == "cpu" else BATCHES_OF_A_GPU
+
+
+def plan_of(options: argparse.Namespace, *values: Tensor) -> BandPlan:
+    numbers = [value.cpu().numpy() for value in values]
+    return plan_bands(*numbers, kernel_size=KERNEL_SIZE, hop=HOP, few_groups=options.device != "cpu")
 
 
 def torch_mel(device: str) -> Callable[[Tensor], Tensor]:
@@ -87,6 +97,11 @@ def timed(methods: Methods, options: argparse.Namespace) -> dict[str, float]:
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
+def ratio(first: float, second: float) -> str:
+    value = first / second
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
 def synchronize(device: str) -> None:
     if device != "cpu":
         torch.cuda.synchronize()
@@ -101,9 +116,9 @@ def leaf(algorithm: str, device: str, **settings: object) -> Frontend:
     return make_frontend("leaf", algorithm=algorithm, **settings).to(device).requires_grad_(False)
 
 
-def transforms(frontend: Frontend, n_clips: int, seconds: float) -> Callable[[], object]:
+def transforms(frontend: Frontend, n_clips: int, seconds: float, options: argparse.Namespace) -> Callable[[], object]:
     """The FFTs of the fast form alone: what no arrangement of the rest can go below."""
-    plan = plan_bands(*(value.cpu().numpy() for value in parameters(frontend)), kernel_size=KERNEL_SIZE, hop=HOP)
+    plan = plan_of(options, *parameters(frontend))
     n_blocks = n_clips * math.ceil((seconds * SAMPLE_RATE / HOP + plan.frame_cells - 1) / plan.valid)
     device = frontend.filterbank.center.device
     blocks = torch.randn(n_blocks, plan.block, device=device)
@@ -132,33 +147,34 @@ def leaf_table(options: argparse.Namespace) -> None:
     rows = []
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
-        for name, (n_clips, seconds) in BATCHES.items():
+        for name, (n_clips, seconds) in batches(options).items():
             clips = noise(n_clips, seconds, options.device)
             X = list(clips.cpu().numpy())
             methods: Methods = {
                 "conv1d": partial(direct_energies, clips, fast),
                 "direct": partial(direct.energies, clips),
                 "fast": partial(fast.energies, clips),
-                "FFTs": transforms(fast, n_clips, seconds),
+                "FFTs": transforms(fast, n_clips, seconds, options),
                 "mel": partial(log_mel, clips),
                 "transform direct": partial(made["direct"].transform, X),
                 "transform fast": partial(made["fast"].transform, X),
                 "transform mel": partial(mel.transform, X),
-                "librosa": partial(librosa_mel, clips),
             }
+            if options.device == "cpu":
+                methods["librosa"] = partial(librosa_mel, clips)
             with torch.inference_mode():
                 times = {key: 1e3 * value / n_clips / seconds for key, value in timed(methods, options).items()}
-            ratios = (f"{times['conv1d'] / times['fast']:.0f}", f"{times['fast'] / times['mel']:.1f}")
-            row(name, n_threads, *(f"{times[key]:.2f}" for key in ("conv1d", "direct", "fast", "FFTs", "mel")), *ratios)
+            ratios = (ratio(times["conv1d"], times["fast"]), f"{times['fast'] / times['mel']:.1f}")
+            row(name, n_threads, *(f"{times[key]:.3g}" for key in ("conv1d", "direct", "fast", "FFTs", "mel")), *ratios)
             plain = times["conv1d"] + times["transform fast"] - times["fast"]
             rows.append((name, n_threads, times, plain))
-    others = ("MelTransformer", "librosa log-mel")
+    others = ("MelTransformer", "librosa log-mel")[: 2 if options.device == "cpu" else 1]
     head("transform", "threads", "direct", "fast", *others, "conv1d / fast", "direct / fast")
     for name, n_threads, times, plain in rows:
-        keys = ("transform direct", "transform fast", "transform mel", "librosa")
+        keys = ("transform direct", "transform fast", "transform mel", "librosa")[: 2 + len(others)]
         fast_time = times["transform fast"]
-        ratios = (f"{plain / fast_time:.0f}", f"{times['transform direct'] / fast_time:.0f}")
-        row(name, n_threads, *(f"{times[key]:.2f}" for key in keys), *ratios)
+        ratios = (ratio(plain, fast_time), ratio(times["transform direct"], fast_time))
+        row(name, n_threads, *(f"{times[key]:.3g}" for key in keys), *ratios)
 
 
 def training_table(options: argparse.Namespace) -> None:
@@ -176,8 +192,8 @@ def training_table(options: argparse.Namespace) -> None:
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
         times = timed(methods, argparse.Namespace(rounds=max(options.rounds // 2, 1), device=options.device))
-        per_second = [f"{1e3 * value / 48:.2f}" for value in times.values()]
-        row("", n_threads, *per_second, f"{times['conv1d'] / times['fast']:.0f}")
+        per_second = [f"{1e3 * value / 48:.3g}" for value in times.values()]
+        row("", n_threads, *per_second, ratio(times["conv1d"], times["fast"]))
 
 
 def fit_table(options: argparse.Namespace) -> None:
@@ -201,7 +217,8 @@ def fit_table(options: argparse.Namespace) -> None:
 
 def parameter_table(options: argparse.Namespace) -> None:
     """Leaf's energies for other parameters than those of the start."""
-    head("leaf, 1 x 10 s", "nodes a hop", "ms", "GFLOP/s", "GB/s")
+    n_clips = 1 if options.device == "cpu" else 50
+    head(f"leaf, {n_clips} x 10 s", "nodes a hop", "ms", "GFLOP/s", "GB/s")
     torch.set_num_threads(options.threads[0])
     generator = torch.Generator().manual_seed(0)
     low, high = sigma_limits(KERNEL_SIZE)
@@ -209,10 +226,10 @@ def parameter_table(options: argparse.Namespace) -> None:
     center, sigma, width = parameters(start)
     moved = sigma * torch.exp(0.4 * torch.randn(N_FILTERS, generator=generator))
     anywhere = low * (high / low) ** torch.rand(N_FILTERS, generator=generator)
-    clips = noise(1, 10.0, options.device)
+    clips = noise(n_clips, 10.0, options.device)
     for name, sigmas in {"start": sigma, "sigmas moved by e^0.4": moved, "any sigma": anywhere}.items():
         values = [value.to(options.device) for value in (center, sigmas.clamp(low, high), width)]
-        plan = plan_bands(*(value.cpu().numpy() for value in values), kernel_size=KERNEL_SIZE, hop=HOP)
+        plan = plan_of(options, *values)
         bands = prepare_bands(*values, plan, dtype=torch.float32)
         with torch.inference_mode():
             seconds = timed({"": partial(pooled_energies, clips, None, bands)}, options)[""]
@@ -222,8 +239,13 @@ def parameter_table(options: argparse.Namespace) -> None:
         flops = sum(
             group.rate * len(group.filters) * (5 * math.log2(group.rate * plan.cells) + 20) for group in plan.groups
         )
-        hops = 1000 * plan.cells / plan.valid
-        row(name, nodes, f"{1e2 * seconds:.2f}", *(f"{hops * x / seconds / 1e9:.1f}" for x in (flops, 64 * nodes)))
+        hops = n_clips * 1000 * plan.cells / plan.valid
+        row(
+            name,
+            nodes,
+            f"{1e2 * seconds / n_clips:.3g}",
+            *(f"{hops * x / seconds / 1e9:.1f}" for x in (flops, 64 * nodes)),
+        )
     square = torch.randn(2048, 2048, device=options.device)
     block = torch.randn(2**25, device=options.device)
     copy = torch.empty_like(block)
@@ -242,11 +264,11 @@ def bank_table(options: argparse.Namespace) -> None:
                 algorithm: make_frontend(name, algorithm=algorithm).to(options.device)
                 for algorithm in ("direct", "fast")
             }
-            for batch, (n_clips, seconds) in BATCHES.items():
+            for batch, (n_clips, seconds) in batches(options).items():
                 clips = noise(n_clips, seconds, options.device)
                 with torch.inference_mode():
                     times = timed({key: partial(each, clips) for key, each in made.items()}, options)
-                per_second = [f"{1e3 * value / n_clips / seconds:.2f}" for value in times.values()]
+                per_second = [f"{1e3 * value / n_clips / seconds:.3g}" for value in times.values()]
                 row(name, n_threads, batch, *per_second, f"{times['direct'] / times['fast']:.1f}")
 
 
@@ -282,16 +304,23 @@ def draw(path: Path, options: argparse.Namespace) -> None:
     """How times scale with clip length, batch, filters and threads."""
     from matplotlib.figure import Figure
 
-    lengths, batches, filters = [0.3, 1.0, 3.0, 10.0, 30.0], [1, 2, 4, 8, 16, 32], [10, 20, 40, 80, 160]
+    lengths, sizes, filters = [0.3, 1.0, 3.0, 10.0, 30.0], [1, 2, 4, 8, 16, 32], [10, 20, 40, 80, 160]
+    at_once = 16
+    if options.device != "cpu":
+        lengths, sizes, at_once = [*lengths, 100.0, 500.0], [1, 4, 16, 64, 256, 512], 256
     panels = {
         "length of one clip (s)": [(length, (1, length, N_FILTERS, options.threads[0])) for length in lengths],
-        "clips of 1 s in a batch": [(batch, (batch, 1.0, N_FILTERS, options.threads[0])) for batch in batches],
-        "filters (16 clips of 1 s)": [(count, (16, 1.0, count, options.threads[0])) for count in filters],
-        "threads (16 clips of 1 s)": [(count, (16, 1.0, N_FILTERS, count)) for count in options.threads],
+        "clips of 1 s in a batch": [(batch, (batch, 1.0, N_FILTERS, options.threads[0])) for batch in sizes],
+        f"filters ({at_once} clips of 1 s)": [(count, (at_once, 1.0, count, options.threads[0])) for count in filters],
     }
+    if options.device == "cpu":
+        panels["threads (16 clips of 1 s)"] = [(count, (16, 1.0, N_FILTERS, count)) for count in options.threads]
     figure = Figure(figsize=(11, 7), layout="constrained")
     colours = {"conv1d": "#D55E00", "fast": "#0072B2", "torch log-mel, 40 bands": "#777777"}
-    for axes, (title, points) in zip(figure.subplots(2, 2).ravel(), panels.items(), strict=True):
+    grid = figure.subplots(2, 2).ravel()
+    for unused in grid[len(panels) :]:
+        unused.remove()
+    for axes, (title, points) in zip(grid, panels.items(), strict=False):
         lines: dict[str, list[float]] = {name: [] for name in colours}
         for _, (n_clips, seconds, n_filters, n_threads) in points:
             torch.set_num_threads(n_threads)

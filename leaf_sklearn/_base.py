@@ -24,6 +24,7 @@ from ._parallel import map_with_model, n_workers
 from ._persistence import Saved
 from ._sklearn import Interval, StrOptions, check_feature_names_in
 from ._training.network import Network
+from .dsp.framing import are_whole
 from .frontends import Frontend
 
 OUTPUTS = ("functionals", "frames", "embedding")
@@ -31,7 +32,7 @@ OUTPUTS = ("functionals", "frames", "embedding")
 # less than some 150 s of audio.
 BATCH_CPU, BATCH_ELSEWHERE = (32, 2**20), (512, 2**23)
 FILES_A_JOB = 64  # files that a worker of joblib gets at once, where transform is to use several
-REDUCED_NUMBERS = 2**18  # features reduced at once
+REDUCED_CPU, REDUCED_ELSEWHERE = 2**18, 2**25  # features reduced at once
 SEVERAL_LENGTHS = "output='frames' needs clips of one length; these have several. Use output='functionals'."
 
 
@@ -106,7 +107,8 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             parts = (paths[start : start + FILES_A_JOB] for start in range(0, len(paths), FILES_A_JOB))
             rows = list(map_with_model(_transform_part, self, parts))
         else:
-            rows = [self._reduce(*batch) for batch in self._frames(clips)]
+            network = self._network_here()
+            rows = [self._reduce(network, *batch) for batch in self._frames(network, clips)]
         if len({row.shape[1] for row in rows}) > 1:
             raise ValueError(SEVERAL_LENGTHS)
         return np.concatenate(rows).astype(dtype, copy=False)
@@ -133,7 +135,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         check_fork()
         clips, _ = self._check_clips(X, reset=False, rate=self._network.frontend.sample_rate)
         found: list[NDArray[np.float32]] = []
-        for features, n_frames in self._frames(clips):
+        for features, n_frames in self._frames(self._network_here(), clips):
             rows = features.transpose(1, 2).cpu().numpy()
             found += [row[:length].copy() for row, length in zip(rows, n_frames.tolist(), strict=True)]
         return found
@@ -199,46 +201,47 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
                 clips.read(place)  # raises for a clip that no mini-batch might draw
         return clips, dtype
 
-    def _frames(self, clips: Clips) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features (B, F, T) and frames a clip (B,), batch by batch, on the device."""
-        device = resolve_device(self.device)
-        network = self._network_on(device)
+    def _frames(self, network: Network, clips: Clips) -> Iterator[tuple[Tensor, Tensor]]:
+        """Features (B, F, T) and frames a clip (B,), batch by batch, on the network's device."""
+        device = network.frontend.energy_scale.device
         halving = Halving()
 
         def features_of(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-            return network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+            return network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths))
 
         size, samples = BATCH_CPU if device.type == "cpu" else BATCH_ELSEWHERE
         for _, waveforms, lengths in clips.batches(size, equal_lengths=network.equal_lengths, max_samples=samples):
             with torch.inference_mode():
                 yield from halving(features_of, waveforms, lengths)
 
-    def _network_on(self, device: torch.device) -> Network:
-        """Return the fitted network, or a copy of it on another device: fitted state stays on the CPU."""
+    def _network_here(self) -> Network:
+        """Return the fitted network, or a copy on another device that `device` names: fitted state stays on the CPU."""
+        device = resolve_device(self.device)
         if device.type == "cpu":
             return self._network
         return Network.from_state(self._network.to_state()).to(device)
 
-    def _reduce(self, features: Tensor, n_frames: Tensor) -> NDArray[Any]:
+    def _reduce(self, network: Network, features: Tensor, n_frames: Tensor) -> NDArray[Any]:
         """One row a clip: (B, F, T), (B,) -> (B, n_features)."""
         with torch.inference_mode():
             if self.output == "embedding":
-                return self._network.embed(features.cpu(), n_frames.cpu()).numpy()
+                return network.embed(features, n_frames).cpu().numpy()
             if self.output == "frames":
                 rows = features.transpose(1, 2).cpu().numpy()
                 if len(set(n_frames.tolist())) > 1:
                     raise ValueError(SEVERAL_LENGTHS)
                 return rows.reshape(len(rows), -1)
-            frontend, names = self._network.frontend, check_functionals(self.functionals)
-            rate, n_frames = frontend.sample_rate / frontend.hop, n_frames.cpu()
+            rate, names = network.frontend.sample_rate / network.frontend.hop, check_functionals(self.functionals)
+            is_full = are_whole(n_frames.cpu(), features.shape[2])
             # Some channels at a time, so that an hour's frames take little memory; sums in float64 do not show how far
             # a clip was padded.
-            width = max(REDUCED_NUMBERS // (features.shape[0] * features.shape[2]), 2)  # a spectrum takes two rows
+            most = REDUCED_CPU if features.device.type == "cpu" else REDUCED_ELSEWHERE
+            width = max(most // (features.shape[0] * features.shape[2]), 2)  # a spectrum takes two rows
             blocks = [
-                summarize(part.double(), n_frames, names, rate=rate).unflatten(1, (-1, part.shape[1]))
-                for part in features.cpu().split(width, dim=1)
+                summarize(part.double(), n_frames, names, rate=rate, is_full=is_full).unflatten(1, (-1, part.shape[1]))
+                for part in features.split(width, dim=1)
             ]
-            return torch.cat(blocks, dim=2).flatten(1).numpy()
+            return torch.cat(blocks, dim=2).flatten(1).cpu().numpy()
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in self.__dict__

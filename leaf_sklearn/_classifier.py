@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import unchanged_on_error
 from ._checks import as_targets_array
-from ._device import Halving, resolve_device
+from ._device import Halving
 from ._documentation import DocumentedMixin
 from ._fork import check_fork
 from ._leaf import LeafTransformer
@@ -234,15 +234,15 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         check_fork()
         rate = transformer._network.frontend.sample_rate
         clips, _ = transformer._check_clips(X, reset=False, rate=rate)
-        device = resolve_device(transformer.device)
-        network = transformer._network_on(device)
+        network = transformer._network_here()
+        device = network.frontend.energy_scale.device
         crop = crop_length(transformer.recipe, transformer.crop_ms, rate)
         rows = np.zeros((len(clips), network.n_outputs), dtype=np.float32)
         halving = Halving()
 
         def score(waveforms: NDArray[np.float32]) -> NDArray[np.float32]:
             window = torch.from_numpy(waveforms).to(device)
-            sizes = torch.full((len(window),), window.shape[1], device=device)
+            sizes = torch.full((len(window),), window.shape[1])
             return torch.stack(network(window, sizes)).mean(0).cpu().numpy()
 
         with torch.inference_mode():

@@ -220,14 +220,20 @@ def block_names(names: Sequence[str]) -> list[str]:
 
 
 def summarize(
-    values: Tensor, n_frames: Tensor, names: Sequence[str], *, floor: float = 0.0, rate: float = FRAME_RATE
+    values: Tensor,
+    n_frames: Tensor,
+    names: Sequence[str],
+    *,
+    floor: float = 0.0,
+    rate: float = FRAME_RATE,
+    is_full: bool | None = None,
 ) -> Tensor:
     """Functionals over the valid frames: (B, F, T), (B,) -> (B, len(block_names(names)) * F), one block a functional.
 
     ``floor`` is added to a variance before its root, which keeps the gradient finite in training; ``rate`` is that of
-    the frames in Hz.
+    the frames in Hz; ``is_full`` as for `Frames`.
     """
-    frames = Frames(values, n_frames, floor, rate)
+    frames = Frames(values, n_frames, floor, rate, is_full=is_full)
     blocks = []
     for name in names:
         functional = FUNCTIONALS[name.removesuffix(THIRDS)]

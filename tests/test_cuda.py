@@ -24,7 +24,11 @@ def noise(n_clips, n_times):
 
 def features_and_gradients(frontend, waveforms, lengths):
     features = frontend(waveforms, lengths)
-    values = {"features": features, "energies": frontend.energies(waveforms, lengths)}
+    energies = frontend.energies(waveforms, lengths)
+    # What follows a clip's own frames has no meaning.
+    inside = torch.arange(features.shape[2], device=features.device) < frontend.n_frames(lengths)[:, None, None]
+    features, energies = features * inside, energies * inside
+    values = {"features": features, "energies": energies}
     learned = {name: each for name, each in frontend.named_parameters() if each.requires_grad}
     if learned:
         weights = noise(*features.shape[1:]).to(features.device)
@@ -72,7 +76,7 @@ def waits(frontend, waveforms, *, learns):
             call()
         finally:
             torch.cuda.set_sync_debug_mode("default")
-    return [f"{each.filename}:{each.lineno}" for each in caught if "synchroniz" in str(each.message)]
+    return [f"{each.filename}:{each.lineno}" for each in caught if "called a synchronizing" in str(each.message)]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -84,7 +88,7 @@ def test_a_frozen_frontend_waits_at_most_once(name):
 @pytest.mark.parametrize("name", LEARNED)
 def test_a_frontend_that_learns_waits_as_often_with_many_filters(name):
     few, many = (waits(make_frontend(name, n_filters=count), noise(3, 9000), learns=True) for count in (10, 80))
-    assert len(many) <= len(few) + 2, many
+    assert len(many) == len(few) <= 3, many  # parameters are read, a plan and what side lobes add are written
 
 
 @pytest.mark.parametrize("name", LEARNED)

@@ -187,12 +187,15 @@ def test_a_worker_takes_its_gpu_and_the_main_process_the_current_one(monkeypatch
     assert [str(resolve_device(name)) for name in ("auto", "cuda", "cuda:2")] == ["cuda:3", "cuda:3", "cuda:2"]
 
 
+@pytest.mark.parametrize("shorter", [1, 300])
 @pytest.mark.parametrize("name", ["leaf", "td-fbanks", "mel-pcen"])
-def test_another_device_gets_large_batches_and_is_asked_for_no_number(name, monkeypatch):
+def test_another_device_gets_large_batches_and_is_asked_for_no_number(name, shorter, monkeypatch):
     X = np.random.default_rng(0).normal(0, 0.1, (600, 800))
     leaf = LeafTransformer(name, **TINY).fit(X[:8], [0, 1] * 4)
+    X = [clip[: len(clip) - index % shorter] for index, clip in enumerate(X)]
     monkeypatch.setattr(_base, "resolve_device", lambda name: torch.device("meta"))  # it has none
-    batches = [features for features, _ in leaf._frames(leaf._check_clips(X, reset=False)[0])]
+    clips, _ = leaf._check_clips(X, reset=False)
+    batches = [features for features, _ in leaf._frames(leaf._network_here(), clips)]
     assert [(len(batch), batch.device.type) for batch in batches] == [(512, "meta"), (88, "meta")]
 
 

@@ -223,7 +223,8 @@ class Training:
     ) -> float:
         """Add the gradients of some of a mini-batch's clips, and return their part of its loss."""
         values = torch.from_numpy(self.train.values[indices]).to(self.device)
-        outputs = outputs_of(*(part.to(self.device) for part in inputs))
+        rows, sizes = inputs
+        outputs = outputs_of(rows.to(self.device), sizes)
         smoothing = self.recipe.label_smoothing
         losses = torch.stack([self.targets.losses(output, values, smoothing=smoothing) for output in outputs]).sum(0)
         if self.train.weights is not None:
@@ -283,7 +284,7 @@ def predict_batches(
     def predict(
         indices: NDArray[np.int64], waveforms: NDArray[np.float32], lengths: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], Tensor]:
-        outputs = network(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths).to(device))
+        outputs = network(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths))
         return indices, torch.stack(outputs).mean(0)
 
     for batch in clips.batches(batch_size, equal_lengths=network.equal_lengths):

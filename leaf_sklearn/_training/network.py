@@ -104,9 +104,9 @@ class Network(nn.Module):
         return int(self.heads[-1].linear.in_features)  # type: ignore[union-attr, arg-type]
 
     def features(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, F, T) and the frames of each clip (B,)."""
-        given = None if are_whole(lengths, waveforms.shape[1]) else lengths
-        return self.frontend(waveforms, given), self.frontend.n_frames(lengths)
+        """Features (B, F, T) and the frames of each clip (B,), where the waveforms are; lengths may be on the CPU."""
+        given = None if are_whole(lengths, waveforms.shape[1]) else lengths.to(waveforms.device)
+        return self.frontend(waveforms, given), self.frontend.n_frames(lengths).to(waveforms.device)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
         features, n_frames = self.features(waveforms, lengths)

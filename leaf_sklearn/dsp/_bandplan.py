@@ -1,6 +1,7 @@
 """Which bins and how many nodes each Gabor filter needs, decided on the host from numbers."""
 
 import math
+import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -11,6 +12,9 @@ from scipy.special import erf
 
 # Nodes per hop. Blocks hold a multiple of eight hops, so that inverse FFTs have lengths that FFT libraries like.
 RATES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
+
+# Where to launch an operation takes longer than to run it, few groups of more nodes than needed are faster.
+FEW_RATES = (16, 64)
 
 # Largest response of a filter at the ends of its band, relative to its peak, if its kernel were not truncated.
 BAND_END = 1e-6
@@ -156,6 +160,7 @@ def plan_bands(
     kernel_size: int,
     hop: int,
     side_lobe: float = SIDE_LOBE,
+    few_groups: bool = False,
 ) -> BandPlan:
     """Choose band, node spacing and group of each filter.
 
@@ -169,10 +174,13 @@ def plan_bands(
         Samples of a kernel, and from one frame to the next.
     side_lobe : float
         Largest that may be left out, 1 rad/sample from the centre, relative to the filter's peak.
+    few_groups : bool
+        Whether groups should be few rather than small, as a GPU needs them.
     """
     center, sigma, width = (np.asarray(values, dtype=np.float64) for values in (center, sigma, width))
     plan = BandPlan(kernel_size, hop, ())
-    rates = np.array([rate for rate in RATES if rate < hop] + [hop])
+    rates = np.array([rate for rate in (FEW_RATES if few_groups else RATES) if rate < hop] + [hop])
+    group_nodes = sys.maxsize if few_groups else GROUP_NODES
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
     # Half the band that a filter needs: to BAND_END, and to where side lobes may be left out.
     needed = math.sqrt(-2 * math.log(BAND_END)) / sigma
@@ -188,13 +196,13 @@ def plan_bands(
     for rate in np.unique(chosen).tolist():
         members = np.flatnonzero(chosen == rate)
         if rate == hop:
-            groups += _split(rate, members, plan)
+            groups += _split(rate, members, plan, group_nodes)
             continue
         members = members[np.argsort(center[members], kind="stable")]
         half = rate * plan.cells / 2
         starts, slack = center[members] / per_bin - half, half - needed[members] / per_bin
         while len(members):
-            groups.append(_progression(rate, members, starts, slack, plan))
+            groups.append(_progression(rate, members, starts, slack, plan, group_nodes))
             members, starts, slack = (values[len(groups[-1].filters) :] for values in (members, starts, slack))
     below, above = np.full_like(center, np.inf), np.full_like(center, np.inf)
     for group in groups:
@@ -206,7 +214,7 @@ def plan_bands(
     return BandPlan(kernel_size, hop, tuple(groups), leaks=leaks)
 
 
-def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str) -> BandPlan:
+def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str, few_groups: bool = False) -> BandPlan:
     """Plan for kernels of any shape: all bins, a node at every sample.
 
     Parameters
@@ -215,25 +223,30 @@ def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str) ->
         Filters, samples of a kernel, and from one frame to the next.
     padding : {"same", "valid"}
         Whether frames reach beyond the clip.
+    few_groups : bool
+        As for :func:`plan_bands`.
     """
     plan = BandPlan(kernel_size, hop, (), padding)
-    return BandPlan(kernel_size, hop, tuple(_split(hop, np.arange(n_filters), plan)), padding)
+    groups = _split(hop, np.arange(n_filters), plan, sys.maxsize if few_groups else GROUP_NODES)
+    return BandPlan(kernel_size, hop, tuple(groups), padding)
 
 
-def _at_most(rate: int, plan: BandPlan) -> int:
-    """Count the filters that a group may hold."""
-    return max(GROUP_NODES // (rate * plan.cells), 1)
+def _at_most(rate: int, plan: BandPlan, group_nodes: int) -> int:
+    """Count the filters that a group of so many nodes may hold."""
+    return max(group_nodes // (rate * plan.cells), 1)
 
 
-def _split(rate: int, members: np.ndarray, plan: BandPlan) -> list[BandGroup]:
+def _split(rate: int, members: np.ndarray, plan: BandPlan, group_nodes: int) -> list[BandGroup]:
     """Group filters that need all bins, in whatever order: bands begin where no overhang is needed."""
-    parts = np.array_split(members, math.ceil(len(members) / _at_most(rate, plan)))
+    parts = np.array_split(members, math.ceil(len(members) / _at_most(rate, plan, group_nodes)))
     return [BandGroup(rate, tuple(part.tolist()), 0, 0) for part in parts]
 
 
-def _progression(rate: int, members: np.ndarray, starts: np.ndarray, slack: np.ndarray, plan: BandPlan) -> BandGroup:
+def _progression(
+    rate: int, members: np.ndarray, starts: np.ndarray, slack: np.ndarray, plan: BandPlan, group_nodes: int
+) -> BandGroup:
     """Group as many of the first filters as can begin at equal distances, none off its start by more than its slack."""
-    for count in range(min(len(members), _at_most(rate, plan)), 0, -1):
+    for count in range(min(len(members), _at_most(rate, plan, group_nodes)), 0, -1):
         # no line is closer to a convex sequence than one in parallel to its chord
         step = round((starts[count - 1] - starts[0]) / max(count - 1, 1))
         rest = starts[:count] - step * np.arange(count)

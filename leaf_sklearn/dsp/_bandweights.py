@@ -63,8 +63,8 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     windows = gaussian_lowpass(width, kernel_size=plan.kernel_size).to(dtype)
     responses, weights = [], []
     for members, group in zip(plan.members, plan.groups, strict=True):
-        first = torch.tensor(group.starts, device=center.device)
-        bins = first[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
+        starts = group.first + group.step * torch.arange(len(group.filters), device=center.device)
+        bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
         band = torch.gather(response[members], 1, bins % plan.block)
         responses.append((band if band.is_complex() else band.repeat_interleave(2, 1))[:, None])
         pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)

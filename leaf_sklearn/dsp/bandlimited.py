@@ -30,8 +30,9 @@ __all__ = [
     "prepare_kernels",
 ]
 
-# Blocks transformed at once. On a CPU the arrays then stay in its caches; memory is bounded for long clips.
-BLOCKS_CPU, BLOCKS_ELSEWHERE = 80, 4096
+# What is transformed at once: on a CPU so many blocks that the arrays stay in its caches, elsewhere so many nodes of
+# the largest group (1 GB), with which memory is bounded for long clips.
+BLOCKS_CPU, NODES_ELSEWHERE = 80, 2**27
 
 
 def bandlimited_energies(
@@ -94,10 +95,12 @@ def _run(
 ) -> tuple[Tensor, list[Tensor]]:
     """Filter and pool all blocks, a chunk at a time: frames of blocks, and for each group nodes of the ends' cells."""
     plan, n_rows = bands.plan, waveforms.shape[0]
-    at_once = BLOCKS_ELSEWHERE
     if waveforms.device.type == "cpu":
         at_once = BLOCKS_CPU
         _keep_memory()
+    else:
+        largest = max(group.rate * len(group.filters) for group in plan.groups) * plan.cells
+        at_once = max(NODES_ELSEWHERE // largest, 1)
     framed = waveforms.new_empty(len(plan.order), n_rows * n_blocks, plan.valid + plan.frame_cells - 1)
     nodes: list[list[Tensor]] = []
     for rows, blocks in _chunks(n_rows, n_blocks, at_once):

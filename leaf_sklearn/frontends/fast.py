@@ -25,8 +25,8 @@ from .pooling import Pooling
 # Below this many windows the convolution costs less than the two blocks that the fast form takes at least.
 SHORT_WINDOWS = 2
 
-# Numbers in the arrays of overlap-save (4 MB).
-CACHED_NUMBERS = 2**20
+# Numbers in the arrays of overlap-save: those that a CPU's cache holds (4 MB), elsewhere 0.5 GB.
+NUMBERS_CPU, NUMBERS_ELSEWHERE = 2**20, 2**27
 
 Energies = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -57,7 +57,13 @@ def gabor_energies(
     """
     if torch.is_grad_enabled() and (center.requires_grad or sigma.requires_grad or width.requires_grad):
         values = _on_host(center, sigma, width)
-        plan = plan_bands(*values, kernel_size=kernel_size, hop=hop, side_lobe=SIDE_LOBE_IN_TRAINING)
+        plan = plan_bands(
+            *values,
+            kernel_size=kernel_size,
+            hop=hop,
+            side_lobe=SIDE_LOBE_IN_TRAINING,
+            few_groups=center.device.type != "cpu",
+        )
         return bandlimited_energies(waveforms, lengths, center, sigma, width, plan)
     bands = gabor_bands(center, sigma, width, kernel_size=kernel_size, hop=hop, dtype=waveforms.dtype)
     return pooled_energies(waveforms, lengths, bands)
@@ -78,7 +84,7 @@ def _on_host(*parameters: Tensor) -> Floats:
 def _prepared(values: bytes, kernel_size: int, hop: int, dtype: torch.dtype, device: torch.device) -> PreparedBands:
     """Constants for (center, sigma, width), three rows of float64."""
     rows = np.frombuffer(values).reshape(3, -1)
-    plan = plan_bands(*rows, kernel_size=kernel_size, hop=hop)
+    plan = plan_bands(*rows, kernel_size=kernel_size, hop=hop, few_groups=device.type != "cpu")
     # Kept for calls outside this one's inference mode.
     with torch.inference_mode(False), torch.no_grad():
         center, sigma, width = torch.tensor(rows, device=device)
@@ -99,7 +105,13 @@ def free_energies(waveforms: Tensor, lengths: Tensor | None, taps: Tensor, windo
     pooling : Pooling
         Its geometry is used.
     """
-    plan = plan_kernels(taps.shape[1], kernel_size=taps.shape[2], hop=pooling.hop, padding=pooling.padding)
+    plan = plan_kernels(
+        taps.shape[1],
+        kernel_size=taps.shape[2],
+        hop=pooling.hop,
+        padding=pooling.padding,
+        few_groups=taps.device.type != "cpu",
+    )
     return pooled_energies(waveforms, lengths, prepare_kernels(torch.complex(*taps), windows, plan))
 
 
@@ -130,8 +142,11 @@ def overlap_save_energies(
     n_frames = pooling.n_frames(n_times)
     step = block_step(kernel_size, multiple_of=pooling.hop)
     spectra = kernel_spectra(kernels, step=step)
-    before, frames_at_once = (kernel_size - 1) // 2, (2 * step - pooling.kernel_size) // pooling.hop + 1
-    at_once = max(CACHED_NUMBERS // (len(kernels) * 2 * step), 1)
+    on_cpu, a_step = waveforms.device.type == "cpu", len(kernels) * step
+    most = NUMBERS_CPU if on_cpu else NUMBERS_ELSEWHERE
+    n_steps = 2 if on_cpu else max(most // a_step, 2)
+    before, frames_at_once = (kernel_size - 1) // 2, (n_steps * step - pooling.kernel_size) // pooling.hop + 1
+    at_once = max(most // (a_step * min(n_steps, n_times // step + 2)), 1)
     rows = []
     for first in range(0, len(waveforms), at_once):
         clips = waveforms[first : first + at_once]

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..dsp.bands import band_matrix, distinct, scale_matrix
 from ..dsp.framing import multiply_rows, place_clips
 from ..dsp.kernels import hann_window
-from .filterbank import CHUNK_NUMBERS, BankSettings, Filterbank
+from .filterbank import BankSettings, Filterbank, numbers_at_once
 from .parameters import ReferenceArrays
 from .pooling import Pooling
 from .spectrum import fitting_n_fft, half_width
@@ -60,7 +60,7 @@ class MelBank(Filterbank):
         stop = (n_frames - 1) * hop + window
         left: int | Tensor = 0 if lengths is None else pooling.left_padding(lengths)
         frames = place_clips(waveforms, lengths, left, start=0, stop=stop).unfold(1, window, hop)
-        step = max(CHUNK_NUMBERS // (len(waveforms) * self.n_fft), 1)
+        step = max(numbers_at_once(waveforms.device) // (len(waveforms) * self.n_fft), 1)
         return torch.cat([self._spectral(part) for part in frames.split(step, dim=1)], dim=1).transpose(1, 2)
 
     def _spectral(self, frames: Tensor) -> Tensor:

@@ -110,17 +110,18 @@ def neighbourhood(energies):
     return torch.nn.functional.max_pool1d(energies.amax(1, keepdim=True), 3, stride=1, padding=1)
 
 
-def fast_energies(waveforms, lengths, parameters, kernel_size=401, hop=160):
-    plan = plan_bands(*parameters, kernel_size=kernel_size, hop=hop)
+def fast_energies(waveforms, lengths, parameters, kernel_size=401, hop=160, **options):
+    plan = plan_bands(*parameters, kernel_size=kernel_size, hop=hop, **options)
     return bandlimited_energies(waveforms, lengths, *parameters, plan)
 
 
+@pytest.mark.parametrize("few_groups", [False, True])
 @pytest.mark.parametrize("parameters", PARAMETERS)
-def test_equals_convolution(parameters):
+def test_equals_convolution(parameters, few_groups):
     values = PARAMETERS[parameters]()
     expected = direct_energies(signals(), *values, kernel_size=401, hop=160)
     for dtype in (torch.float32, torch.float64):
-        energies = fast_energies(signals().to(dtype), None, values)
+        energies = fast_energies(signals().to(dtype), None, values, few_groups=few_groups)
         assert energies.dtype == dtype
         assert energies.shape == expected.shape
         assert (energies >= 0).all()
@@ -305,6 +306,15 @@ def test_training_needs_fewer_nodes(parameters):
     gradients = torch.autograd.grad(energies[0].add(1e-3).log().sum(), values)
     for ours, theirs in zip(gradients, expected, strict=True):
         assert (ours - theirs).abs().max() <= 5e-3 * theirs.abs().max()
+
+
+@pytest.mark.parametrize("parameters", PARAMETERS)
+def test_groups_may_be_few(parameters):
+    values = PARAMETERS[parameters]()
+    plan = plan_bands(*values, kernel_size=401, hop=160, few_groups=True)
+    assert sorted(plan.order) == list(range(len(values[0])))
+    assert len(plan.groups) <= len(plan_bands(*values, kernel_size=401, hop=160).groups) / 2
+    assert len(plan_kernels(40, kernel_size=401, hop=160, padding="same", few_groups=True).groups) == 1
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

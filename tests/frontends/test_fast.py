@@ -136,7 +136,7 @@ OVERLAP_SAVE = [
 
 @pytest.mark.parametrize("options", OVERLAP_SAVE, ids=str)
 def test_blocks_of_any_kernel_are_the_convolution(options, monkeypatch):
-    monkeypatch.setattr(fast, "CACHED_NUMBERS", 2**16)  # several chunks of clips and of time
+    monkeypatch.setattr(fast, "NUMBERS_CPU", 2**16)  # several chunks of clips and of time
     direct, quick = (make_frontend(**options, algorithm=algorithm) for algorithm in ("direct", "fast"))
     quick.load_state_dict(direct.state_dict())
     n_times = direct.sample_rate + 137
