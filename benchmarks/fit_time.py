@@ -51,6 +51,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("path")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     data = load_audio_files(arguments.path)
@@ -59,7 +60,7 @@ def main():
     groups = None if data.groups is None else data.groups[chosen]
     seconds = put_clocks()
     wall, processor = time.perf_counter(), time.process_time()
-    LeafTransformer(random_state=0, device="cpu").fit(X, y, groups=groups)
+    LeafTransformer(random_state=0, device=arguments.device).fit(X, y, groups=groups)
     wall, processor = time.perf_counter() - wall, time.process_time() - processor
     sys.stdout.write(
         f"{len(X)} clips, {arguments.threads} threads: {wall:.1f} s, {processor:.1f} s of processor time\n"

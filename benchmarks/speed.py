@@ -315,12 +315,11 @@ def draw(path: Path, options: argparse.Namespace) -> None:
     }
     if options.device == "cpu":
         panels["threads (16 clips of 1 s)"] = [(count, (16, 1.0, N_FILTERS, count)) for count in options.threads]
-    figure = Figure(figsize=(11, 7), layout="constrained")
+    n_rows, n_columns = (2, 2) if len(panels) == 4 else (1, 3)
+    figure = Figure(figsize=(5.5 * n_columns, 3.5 * n_rows), layout="constrained")
     colours = {"conv1d": "#D55E00", "fast": "#0072B2", "torch log-mel, 40 bands": "#777777"}
-    grid = figure.subplots(2, 2).ravel()
-    for unused in grid[len(panels) :]:
-        unused.remove()
-    for axes, (title, points) in zip(grid, panels.items(), strict=False):
+    grid = figure.subplots(n_rows, n_columns).ravel()
+    for axes, (title, points) in zip(grid, panels.items(), strict=True):
         lines: dict[str, list[float]] = {name: [] for name in colours}
         for _, (n_clips, seconds, n_filters, n_threads) in points:
             torch.set_num_threads(n_threads)
