@@ -33,6 +33,7 @@ from leaf_sklearn.dsp.kernels import hann_window
 from leaf_sklearn.frontends import Frontend
 
 HERE = Path(__file__).resolve().parent
+RESULTS = HERE / "results" / "ablations.csv"
 COLUMNS = ("task", "variant", "seed", "functionals", "embedding", "seconds")
 BASIC = "mean+std+delta_std"
 N_FFT = 512
@@ -236,7 +237,7 @@ def main():
     parser.add_argument("--tasks", nargs="+", default=["keywords", "speaker_id", "emotion", "music_notes"])
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=HERE / "results" / "ablations.csv")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="other than the default: print the table")
     parser.add_argument("--table", action="store_true", help="only write the page from what is there")
     arguments = parser.parse_args()
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
@@ -246,7 +247,10 @@ def main():
             rows = list(csv.reader(stream))[1:]
     if not arguments.table:
         run(arguments, rows)
-    write_section("ablations", table(rows), len(rows))
+    if arguments.out == RESULTS:
+        write_section("ablations", table(rows), len(rows))
+    else:
+        sys.stdout.write(table(rows) + "\n")
 
 
 if __name__ == "__main__":
