@@ -1,9 +1,9 @@
 """What the transformers share: clips in, features out, names, state."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -26,6 +26,8 @@ from ._sklearn import Interval, StrOptions, check_feature_names_in
 from ._training.network import Network
 from .dsp.framing import are_whole
 from .frontends import Frontend
+
+R = TypeVar("R")
 
 OUTPUTS = ("functionals", "frames", "embedding")
 # Clips and samples decoded and transformed at once; the results do not depend on it. A GPU would wait for calls of
@@ -107,8 +109,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             parts = (paths[start : start + FILES_A_JOB] for start in range(0, len(paths), FILES_A_JOB))
             rows = list(map_with_model(_transform_part, self, parts))
         else:
-            network = self._network_here()
-            rows = [self._reduce(network, *batch) for batch in self._frames(network, clips)]
+            rows = list(self._by_batch(clips, self._reduce))
         if len({row.shape[1] for row in rows}) > 1:
             raise ValueError(SEVERAL_LENGTHS)
         return np.concatenate(rows).astype(dtype, copy=False)
@@ -134,11 +135,12 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         check_is_fitted(self)
         check_fork()
         clips, _ = self._check_clips(X, reset=False, rate=self._network.frontend.sample_rate)
-        found: list[NDArray[np.float32]] = []
-        for features, n_frames in self._frames(self._network_here(), clips):
+
+        def rows_of(network: Network, features: Tensor, n_frames: Tensor) -> list[NDArray[np.float32]]:
             rows = features.transpose(1, 2).cpu().numpy()
-            found += [row[:length].copy() for row, length in zip(rows, n_frames.tolist(), strict=True)]
-        return found
+            return [row[:length].copy() for row, length in zip(rows, n_frames.tolist(), strict=True)]
+
+        return [row for rows in self._by_batch(clips, rows_of) for row in rows]
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> NDArray[np.object_]:
         """Names of the features, such as "leaf_012_1830hz_mean".
@@ -201,18 +203,19 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
                 clips.read(place)  # raises for a clip that no mini-batch might draw
         return clips, dtype
 
-    def _frames(self, network: Network, clips: Clips) -> Iterator[tuple[Tensor, Tensor]]:
-        """Features (B, F, T) and frames a clip (B,), batch by batch, on the network's device."""
+    def _by_batch(self, clips: Clips, use: Callable[[Network, Tensor, Tensor], R]) -> Iterator[R]:
+        """Yield ``use(network, features (B, F, T), frames of each clip (B,))`` batch by batch; halved on a full GPU."""
+        network = self._network_here()
         device = network.frontend.energy_scale.device
         halving = Halving()
 
-        def features_of(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> tuple[Tensor, Tensor]:
-            return network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths))
+        def make(waveforms: NDArray[np.float32], lengths: NDArray[np.int64]) -> R:
+            return use(network, *network.features(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths)))
 
         size, samples = BATCH_CPU if device.type == "cpu" else BATCH_ELSEWHERE
         for _, waveforms, lengths in clips.batches(size, equal_lengths=network.equal_lengths, max_samples=samples):
             with torch.inference_mode():
-                yield from halving(features_of, waveforms, lengths)
+                yield from halving(make, waveforms, lengths)
 
     def _network_here(self) -> Network:
         """Return the fitted network, or a copy on another device that `device` names: fitted state stays on the CPU."""

@@ -10,7 +10,8 @@ from numpy.testing import assert_allclose
 
 from leaf_sklearn import LeafClassifier, LeafTransformer, MelTransformer
 from leaf_sklearn.datasets import make_audio_classification
-from leaf_sklearn.frontends import PRESETS, make_frontend
+from leaf_sklearn.dsp import bandlimited
+from leaf_sklearn.frontends import PRESETS, fast, filterbank, make_frontend
 
 pytestmark = pytest.mark.gpu
 
@@ -47,6 +48,20 @@ def test_a_frontend_gives_the_features_and_gradients_of_the_cpu(name, algorithm)
     for key, value in expected.items():
         bound = 1e-4 if key in ("features", "energies") else 2e-3
         assert (found[key] - value).abs().max() <= bound * value.abs().max(), key
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_work_in_parts_gives_the_same(name, monkeypatch):
+    frontend = make_frontend(name, n_filters=12).cuda().eval()
+    waveforms = noise(3, 40000).cuda()
+    lengths = torch.tensor([40000] * 3 if frontend.equal_lengths else [40000, 25000, 411]).cuda()
+    inside = torch.arange(frontend.n_frames(40000), device="cuda") < frontend.n_frames(lengths)[:, None, None]
+    with torch.no_grad():
+        whole = frontend.energies(waveforms, lengths) * inside
+        for module, constant in ((filterbank, "CHUNK"), (fast, "NUMBERS"), (bandlimited, "NODES")):
+            monkeypatch.setattr(module, f"{constant}_ELSEWHERE", 2**16)
+        parts = frontend.energies(waveforms, lengths) * inside
+    assert (parts - whole).abs().max() <= 1e-5 * whole.abs().max()
 
 
 @pytest.mark.parametrize("case", cases.present(cases.CASES))

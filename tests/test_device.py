@@ -48,6 +48,24 @@ def test_transform_goes_on_with_half_the_batch(clips, monkeypatch):
         np.testing.assert_array_equal(found, known)
 
 
+@pytest.mark.parametrize(
+    ("owner", "name", "output"), [(_base, "summarize", "functionals"), (Network, "embed", "embedding")]
+)
+def test_functionals_and_embedding_go_on_with_half_the_batch(clips, monkeypatch, owner, name, output):
+    leaf = LeafTransformer(**TINY, output=output).fit(clips, [0, 1] * 20)
+    expected, function, sizes = leaf.transform(clips), getattr(owner, name), []
+
+    def limited(*args, **options):
+        sizes.append(len(args[-1]) if owner is Network else len(args[0]))
+        if sizes[-1] > 5:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory (a fake)")
+        return function(*args, **options)
+
+    monkeypatch.setattr(owner, name, limited)
+    np.testing.assert_allclose(leaf.transform(clips), expected, rtol=1e-5, atol=1e-5)
+    assert max(sizes) == 32 and sizes[-1] <= 5
+
+
 def test_the_classifier_goes_on_with_half_the_batch(monkeypatch):
     X = np.random.default_rng(0).normal(0, 0.1, (24, 26_000))
     classifier = LeafClassifier(LeafTransformer(**TINY)).fit(X, np.arange(24) % 2)
@@ -195,7 +213,7 @@ def test_another_device_gets_large_batches_and_is_asked_for_no_number(name, shor
     X = [clip[: len(clip) - index % shorter] for index, clip in enumerate(X)]
     monkeypatch.setattr(_base, "resolve_device", lambda name: torch.device("meta"))  # it has none
     clips, _ = leaf._check_clips(X, reset=False)
-    batches = [features for features, _ in leaf._frames(leaf._network_here(), clips)]
+    batches = list(leaf._by_batch(clips, lambda network, features, n_frames: features))
     assert [(len(batch), batch.device.type) for batch in batches] == [(512, "meta"), (88, "meta")]
 
 

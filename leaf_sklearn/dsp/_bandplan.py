@@ -20,7 +20,8 @@ FEW_RATES = (16, 64)
 BAND_END = 1e-6
 
 # Largest error of the pooled energy, relative to the filter's own peak, that sampling the squared envelope at the nodes
-# may cause. Energies are then within 1e-5 of the loudest filter of their frame and its neighbours.
+# may cause. Energies are then within 1e-5 of the loudest filter of their frame and its neighbours, where a filter
+# passes the sound at all.
 ALIASING = 4e-7
 
 # Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it, where these begin
@@ -28,7 +29,7 @@ ALIASING = 4e-7
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
 # hears nothing but side lobes of a loud sound elsewhere: features of real recordings move by up to 0.8e-3, by up to
 # 2.2e-3 without the estimate. In training a filter that grows narrow would soon need all bins; there only energies need
-# to keep their bound, and gradients stay within 5e-3 of their largest.
+# to keep their bound (for windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
 SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 9e-5, 1e-3
 
 # Nodes of a block that a group may hold, over its filters, so that 80 blocks of them (8 MB) stay in a shared cache.

@@ -41,7 +41,8 @@ def bandlimited_energies(
     """Energies of Gabor filters, squared and pooled by Gaussian windows: (B, N) -> (B, F, T).
 
     Equal to the stride-1 convolution with the truncated kernels, squared modulus and pooling, all with "same" zero
-    padding, within 1e-5 of the loudest filter of the frame and its neighbours. Gradients flow to all but the plan.
+    padding, within 1e-5 of the loudest filter of the frame and its neighbours where a filter passes the sound at all.
+    Gradients flow to all but the plan.
 
     Parameters
     ----------
