@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 LOG_OFFSET = 1e-5
 SMALLEST = 1e-37
@@ -47,4 +48,36 @@ def _power(base: Tensor, exponent: Tensor) -> Tensor:
     Torch's own power rounds the last frames of a row by another routine than the rest, so that a frame would depend on
     how many follow it. Logarithm and exponential do not, and in float64 lose nothing.
     """
-    return torch.exp(exponent.double() * torch.log(base.double())).to(base.dtype)
+    if not torch.is_grad_enabled():
+        return _raise_(_log(base), exponent).to(base.dtype)
+    raised: Tensor = _Power.apply(base, exponent)
+    return raised
+
+
+def _log(base: Tensor) -> Tensor:
+    """Logarithm in float64, in new memory."""
+    return base.to(torch.float64, copy=True).log_()
+
+
+def _raise_(log: Tensor, exponent: Tensor) -> Tensor:
+    """Power of what the logarithm was taken from, in its place."""
+    return log.mul_(exponent.double()).exp_()
+
+
+class _Power(torch.autograd.Function):
+    """The power with a backward pass in the type of its base, in half the time of one in float64."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, base: Tensor, exponent: Tensor) -> Tensor:
+        log = _log(base)
+        log_of_base = log.to(base.dtype, copy=True)
+        raised = _raise_(log, exponent).to(base.dtype)
+        ctx.save_for_backward(base, exponent, raised, log_of_base)
+        return raised
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor, Tensor]:
+        base, exponent, raised, log_of_base = ctx.saved_tensors  # type: ignore[attr-defined]
+        scaled = grad * raised
+        return scaled * exponent / base, (scaled * log_of_base).sum_to_size(exponent.shape)

@@ -10,6 +10,14 @@ CHANNELS = (96, 128)
 KERNEL_SIZE = 5
 
 
+class Convolution(nn.Conv1d):
+    """Convolution over time that leaves the channels of an instant side by side in memory, where they are so."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        maps, weight = values.unsqueeze(2), self.weight.unsqueeze(2)
+        return functional.conv2d(maps, weight, self.bias, padding=(0, KERNEL_SIZE // 2)).squeeze(2)
+
+
 class CNN(nn.Module):
     """Batch norm, conv, ReLU, pool, conv, ReLU; then mean and std over the valid frames: (B, F, T) -> (B, 256)."""
 
@@ -18,13 +26,14 @@ class CNN(nn.Module):
         first, second = CHANNELS
         self.n_outputs = 2 * second
         self.input_norm = BatchNorm(n_filters)
-        self.first = nn.Conv1d(n_filters, first, KERNEL_SIZE, padding="same")
+        self.first = Convolution(n_filters, first, KERNEL_SIZE)
         self.first_norm = BatchNorm(first)
-        self.second = nn.Conv1d(first, second, KERNEL_SIZE, padding="same")
+        self.second = Convolution(first, second, KERNEL_SIZE)
         self.second_norm = BatchNorm(second)
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
         values = mask_frames(self.input_norm(features, n_frames), n_frames)
+        values = values.mT.contiguous().mT  # so all that follows takes three quarters of the time
         values = self.first_norm(self.first(values), n_frames).relu()
         # zeros beyond a clip never win against a ReLU's output, so a padded clip pools as it does alone
         values = functional.max_pool1d(mask_frames(values, n_frames), 2, ceil_mode=True)

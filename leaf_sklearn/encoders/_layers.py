@@ -35,10 +35,12 @@ class BatchNorm(nn.Module):
         if self.training:
             several = values.numel() > values.shape[1]
             if several and are_whole(n_frames, values.shape[-1]):
-                # the same in one pass
-                return functional.batch_norm(
-                    values, self.mean, self.variance, self.weight, self.bias, True, self.momentum, self.eps
+                # the same in one pass; of maps it knows either layout in memory
+                maps = values.unsqueeze(2)
+                maps = functional.batch_norm(
+                    maps, self.mean, self.variance, self.weight, self.bias, True, self.momentum, self.eps
                 )
+                return maps.squeeze(2)
             count = n_frames.sum().to(values.dtype)
             mean = mask_frames(values, n_frames).sum((0, 2)) / count
             centred = mask_frames(values - mean[:, None], n_frames)

@@ -51,14 +51,9 @@ class ConvNorm(nn.Module):
         self.register_buffer("variance", torch.ones(shape[0]))
         self.dilation = dilation
 
-    def forward(self, x: Tensor, stride: int = 1, shrink: int = 1) -> Tensor:
-        """Convolve, pad with zeros where the stride is 1, normalise, keep maxima over time and rectify."""
-        # Of a kernel over frequency only the middle column meets the map.
-        weight = self.weight if self.weight.dim() == 3 else self.weight[..., self.weight.shape[-1] // 2]
-        weight = weight[:, :, None].contiguous(memory_format=torch.channels_last)
-        padding = self.dilation * (weight.shape[-1] // 2) if stride == 1 else 0
-        x = F.conv2d(x, weight, stride=(1, stride), padding=(0, padding), dilation=(1, self.dilation))
-        x = x.contiguous(memory_format=torch.channels_last)
+    def forward(self, x: Tensor, shrink: int = 1) -> Tensor:
+        """Convolve, normalise, keep maxima over time and rectify."""
+        x = self._convolve(x)
         # One number a channel has no variance to learn from.
         batch = self.training and x.shape[0] * x.shape[3] > 1
         x = F.batch_norm(x, self.mean, self.variance, self.scale, self.shift, batch, NORM_MOMENTUM, NORM_EPS)
@@ -66,11 +61,27 @@ class ConvNorm(nn.Module):
             x = F.max_pool2d(x, (1, shrink))
         return F.relu(x, inplace=True)
 
+    def _convolve(self, x: Tensor) -> Tensor:
+        """Convolution padded with zeros to the length of its input."""
+        # Of a kernel over frequency only the middle column meets the map.
+        weight = self.weight if self.weight.dim() == 3 else self.weight[..., self.weight.shape[-1] // 2]
+        weight = weight[:, :, None].contiguous(memory_format=torch.channels_last)
+        padding = self.dilation * (weight.shape[-1] // 2)
+        return F.conv2d(x, weight, padding=(0, padding), dilation=(1, self.dilation))
+
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take five arrays in the reference's order."""
         params.fill(self, "weight", params.first(), _output_first)
         for name in ("scale", "shift", "mean", "variance"):
             params.fill(self, name, params.first())
+
+
+class Stem(ConvNorm):
+    """The first layer: of one channel, strided, without padding: (B, N) -> (B, D, 1, T)."""
+
+    def _convolve(self, x: Tensor) -> Tensor:
+        # As a matrix product it has the channels of an instant together at once.
+        return F.linear(x.unfold(-1, STEM_SIZE, STEM_HOP), self.weight[:, 0]).mT[:, :, None]
 
 
 class WavegramFrames(Pooling):
@@ -105,7 +116,7 @@ class WavegramBank(Filterbank):
     def __init__(self, settings: BankSettings) -> None:
         super().__init__(settings)
         generator = settings.generator or torch.Generator().manual_seed(0)
-        layers = [ConvNorm((STEM, 1, STEM_SIZE), generator=generator)]
+        layers: list[ConvNorm] = [Stem((STEM, 1, STEM_SIZE), generator=generator)]
         width = STEM
         for block in BLOCKS:
             layers.append(ConvNorm((block, width, 3), generator=generator))
@@ -147,7 +158,7 @@ class WavegramBank(Filterbank):
     def _network(self, padded: Tensor) -> Tensor:
         """All layers: (B, N) with the first convolution's padding -> (B, F, T)."""
         stem, *others = self.layers
-        x = stem(padded[:, None, None], STEM_HOP)
+        x = stem(padded)
         for first, second in zip(others[0:-2:2], others[1:-2:2], strict=True):
             x = second(first(x), shrink=SHRINK)
         for layer in others[-2:]:
