@@ -29,7 +29,7 @@ def block_step(kernel_size: int, *, multiple_of: int = 1) -> int:
 def kernel_spectra(kernels: Tensor, *, step: int) -> Tensor:
     """Spectra that correlate with kernels in blocks of ``step`` outputs: (C, K) -> (C, J) complex."""
     length = 2 ** math.ceil(math.log2(step + kernels.shape[1] - 1))
-    return torch.fft.rfft(kernels, n=length).conj()
+    return torch.fft.rfft(kernels, n=length).conj_physical()
 
 
 def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: int) -> Tensor:
