@@ -52,7 +52,7 @@ class BatchNorm(nn.Module):
         else:
             centred, variance = values - self.mean[:, None], self.variance
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale[:, None] + self.bias[:, None]
+        return torch.addcmul(self.bias[:, None], centred, scale[:, None])
 
 
 class Dropout(nn.Module):
