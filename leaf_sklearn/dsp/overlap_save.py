@@ -29,6 +29,7 @@ def block_step(kernel_size: int, *, multiple_of: int = 1) -> int:
 def kernel_spectra(kernels: Tensor, *, step: int) -> Tensor:
     """Spectra that correlate with kernels in blocks of ``step`` outputs: (C, K) -> (C, J) complex."""
     length = 2 ** math.ceil(math.log2(step + kernels.shape[1] - 1))
+    # A lazy conjugate would be resolved block by block, and rounded by how many there are.
     return torch.fft.rfft(kernels, n=length).conj_physical()
 
 
@@ -44,7 +45,7 @@ def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: in
     n_blocks = max(-(-n_out // step), 2 if len(waveforms) == 1 else 1)
     padded = functional.pad(waveforms, (0, max((n_blocks - 1) * step + length - waveforms.shape[1], 0)))
     blocks = torch.fft.rfft(padded.unfold(1, length, step)[:, :n_blocks])
-    # To sum gradients over clips and blocks at once would take ten times as long as over one after the other.
+    # Gradients are summed over clips, then over blocks: over both at once is far slower.
     filtered = torch.fft.irfft(blocks[:, None] * spectra[:, None].expand(-1, n_blocks, -1), n=length)
     return filtered[..., :step].flatten(2)[..., :n_out]
 

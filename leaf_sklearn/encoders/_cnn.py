@@ -33,7 +33,8 @@ class CNN(nn.Module):
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
         values = mask_frames(self.input_norm(features, n_frames), n_frames)
-        values = values.mT.contiguous().mT  # so all that follows takes three quarters of the time
+        # The channels of an instant side by side: in this layout all that follows is faster.
+        values = values.mT.contiguous().mT
         values = self.first_norm(self.first(values), n_frames).relu()
         # zeros beyond a clip never win against a ReLU's output, so a padded clip pools as it does alone
         values = functional.max_pool1d(mask_frames(values, n_frames), 2, ceil_mode=True)

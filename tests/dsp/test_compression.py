@@ -56,6 +56,21 @@ def test_gradients_are_those_of_finite_differences():
     assert torch.autograd.gradcheck(compress, (energies, *values))
 
 
+def test_float32_gradients_are_those_of_float64():
+    values = [10.0 * random(4, 3, 200), random(3, seed=1), 1e-3 + random(3, seed=2), 1.0 + 9.0 * random(3, seed=3)]
+
+    def gradients(dtype):
+        energies, *parameters = leaves = [value.to(dtype, copy=True).requires_grad_() for value in values]
+        smoothed = exponential_moving_average(energies, torch.full((3,), 0.04, dtype=dtype))
+        compressed = (
+            pcen(energies, smoothed, *parameters, floor=1e-12).sum() + root_compression(energies, leaves[3]).sum()
+        )
+        return torch.autograd.grad(compressed, leaves)
+
+    for single, double in zip(gradients(torch.float32), gradients(torch.float64), strict=True):
+        torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=1e-5)
+
+
 def test_log_and_root_of_silence():
     silence = torch.zeros(1, 2, 3, requires_grad=True)
     torch.testing.assert_close(log_compression(silence), torch.full((1, 2, 3), np.log(1e-5), dtype=torch.float32))

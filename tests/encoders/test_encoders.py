@@ -22,6 +22,16 @@ def test_one_vector_a_clip_whatever_the_padding():
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-5, atol=1e-6)
 
 
+def test_convolution_is_torch_s_and_keeps_the_layout():
+    layer = make_encoder("cnn", n_filters=6).network.first
+    values = features()
+    wanted = torch.nn.functional.conv1d(values, layer.weight, layer.bias, padding="same")
+    by_frame = layer(values.mT.contiguous().mT)
+    torch.testing.assert_close(layer(values), wanted)
+    torch.testing.assert_close(by_frame, wanted)
+    assert by_frame.mT.is_contiguous()
+
+
 def test_weights_come_from_the_generator_and_leave_torch_s_own_alone():
     before = torch.random.get_rng_state()
     first, second = (make_encoder("cnn", n_filters=4, generator=torch.Generator().manual_seed(7)) for _ in range(2))
