@@ -15,6 +15,7 @@ RECENT := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 .PHONY: help setup demo test test-slow test-all lint types docs notebooks clean
 
 help:
+	@echo "make setup      install everything into .venv; the other targets do it first"
 	@echo "make demo       compare mel and leaf on synthetic audio (no data needed)"
 	@echo "make test       the default tests; test-slow the long ones, test-all both"
 	@echo "make lint       ruff; types: mypy"

@@ -104,11 +104,11 @@ def markdown(runs, table, columns, factor):
 
 def write_page(runs):
     """Put both tables between the marks of the page."""
-    text = f"""Table 3, accuracy of the heads in percent:
+    text = f"""Table 3, 40 filters, accuracy of the heads in percent:
 
 {markdown(runs, "table3", (*SINGLE, "average"), 100)}
 
-Table 4, on the tagging task:
+Table 4, on the tagging task, 64 filters (wavegram 40):
 
 {markdown(runs, "table4", ("AUC", "mAP", "d-prime"), 1)}"""
     write_section("paper", text, len(runs))

@@ -74,7 +74,7 @@ class LeafTransformer(AudioTransformer):
         "_thirds" behind it a functional is taken of each third of the clip.
     output : {"functionals", "frames", "embedding"}, default="functionals"
         Functionals of the frames, all frames one after the other (clips of one length only), or the encoder's
-        embedding of the clip. May be changed after fit.
+        embedding of the clip. May be changed after fit, to the embedding where fit trained an encoder.
     encoder : {"cnn", "linear", "cnn14", "efficientnet_b0"} or callable, default="cnn"
         What stands between features and loss in fit, in the default recipe beside a linear head on statistics. A
         callable takes ``n_filters`` and returns an nn.Module from (B, F, T) to (B, E).

@@ -107,7 +107,7 @@ class SingleLabel(Targets):
 
 
 class MultiLabel(Targets):
-    """Any number of labels a clip, as an indicator matrix: binary cross-entropy; share of labels right."""
+    """Any number of labels a clip, as an indicator matrix: binary cross-entropy; minus that loss."""
 
     kind = "multilabel"
 

@@ -38,13 +38,23 @@ class Comparison:
     ----------
     rows : list of Row
         One a task, frontend, classifier, seed and fold; those that were in ``out`` before come first.
+    frontends : sequence of str
+        Names in the order of the tables.
     """
 
     rows: list[Row]
     frontends: Sequence[str] = field(default=(), repr=False)
 
     def summary(self) -> list[Line]:
-        """Means, spreads and intervals, one line a task, frontend and classifier."""
+        """Means and spreads over seeds and folds.
+
+        Returns
+        -------
+        list of Line
+            One a task, frontend and classifier, with ``task``, ``frontend``, ``classifier``, ``n_runs``, ``n_test``
+            (distinct test clips), ``means`` and ``spreads`` (standard deviations; both dict of metric to float),
+            ``fit_seconds`` and ``transform_seconds``.
+        """
         return summarize_rows(self.rows, self.frontends, list(CLASSIFIERS))
 
     def differences(

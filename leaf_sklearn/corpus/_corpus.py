@@ -94,7 +94,8 @@ def transform_corpus(
         Workers, by joblib's backend: loky's processes, or what ``joblib.parallel_config`` names. None means 1, or what
         ``parallel_config`` says.
     progress : callable or None
-        Called with a `Step` at the start and whenever files are done.
+        Called at the start and whenever files are done, with how far it has come: ``n_done`` of ``n_files``,
+        ``bytes_done`` of ``n_bytes``, ``n_bad`` files that gave nothing.
 
     Returns
     -------

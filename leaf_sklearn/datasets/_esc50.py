@@ -58,6 +58,13 @@ def fetch_esc50(
         `split` None; `folds` (n_clips,) int64, the publisher's, for :class:`sklearn.model_selection.PredefinedSplit`;
         `DESCR`.
 
+    Raises
+    ------
+    OSError
+        Where the data is not there and may not or cannot be downloaded.
+    ImportError
+        Where pooch is missing for a download.
+
     References
     ----------
     K. J. Piczak, "ESC: Dataset for Environmental Sound Classification", ACM Multimedia 2015.

@@ -63,6 +63,15 @@ def fetch_speech_commands(
         positions in `target_names`, a sorted list; `groups` (n_clips,) str, the speakers; `split` (n_clips,) str;
         `DESCR`.
 
+    Raises
+    ------
+    ValueError
+        For an unknown subset or word.
+    OSError
+        Where the data is not there and may not or cannot be downloaded.
+    ImportError
+        Where pooch is missing for a download.
+
     References
     ----------
     P. Warden, "Speech Commands: A Dataset for Limited-Vocabulary Speech Recognition", 2018, arXiv:1804.03209.

@@ -7,7 +7,13 @@ SMALLEST = 32  # channels and frames that five halvings leave something of; fewe
 
 
 class EfficientNetB0(nn.Module):
-    """MONAI's EfficientNetBN up to its pooled feature maps: (B, F, T) -> (B, 1280)."""
+    """MONAI's EfficientNetBN up to its pooled feature maps: (B, F, T) -> (B, 1280).
+
+    Raises
+    ------
+    ImportError
+        Where MONAI (the extra ``encoders``) is missing.
+    """
 
     n_outputs = 1280
 

@@ -79,6 +79,15 @@ def make_encoder(
     -------
     Encoder
         With ``n_outputs``, the length E of its output.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name, or an output that is not of shape (B, E).
+    TypeError
+        Where the callable returns no nn.Module.
+    ImportError
+        For "efficientnet_b0" without MONAI.
     """
     build = ENCODERS.get(encoder) if isinstance(encoder, str) else encoder
     if build is None or not callable(build):

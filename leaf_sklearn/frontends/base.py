@@ -125,6 +125,11 @@ class Frontend(nn.Module):
         ----------
         scale : Tensor of shape (F,) or None
             Positive; None restores ones and the reference's floor.
+
+        Raises
+        ------
+        ValueError
+            For another shape, numbers that are not positive and finite, or a compression that takes no scale.
         """
         if scale is not None and not self.compression.scalable:
             raise ValueError(f"{type(self.compression).__name__} takes no energy scale.")
