@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ._clips.clips import Clips, as_clips
 from ._clips.containers import clip_kind
+from ._clips.resample import resampled_length
 from ._device import Halving, resolve_device
 from ._documentation import DocumentedMixin
 from ._fork import check_fork, would_hang
@@ -184,8 +185,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             raise ValueError("The names of output='frames' are known only after a fit on a 2-D array.")
         frontend = self._network.frontend
         rate = self.input_sample_rate or frontend.sample_rate
-        n_times = -(-int(self.n_features_in_ * frontend.sample_rate) // int(rate))
-        return int(frontend.n_frames(n_times))
+        return int(frontend.n_frames(resampled_length(self.n_features_in_, rate, frontend.sample_rate)))
 
     def _check_clips(self, X: Any, *, reset: bool, rate: float | None = None) -> tuple[Clips, np.dtype[Any]]:
         """X as clips, and the dtype that features of them have; ``rate`` is that of a fitted frontend."""

@@ -458,7 +458,7 @@ class LeafTransformer(AudioTransformer):
             compression=self.compression,
             algorithm=self.algorithm,
             generator=generator,
-        )
+        ).float()
 
     def _split(
         self,
@@ -493,7 +493,5 @@ class LeafTransformer(AudioTransformer):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        tags.target_tags.required = False
         tags.target_tags.multi_output = True
-        tags.non_deterministic = False
         return tags

@@ -41,7 +41,7 @@ class Labelled:
 class Training:
     """One run: ``run(n_steps)`` a round at a time, then ``finish()``.
 
-    Raises FloatingPointError when the loss stops being finite, with the step and what to lower.
+    Raises FloatingPointError when loss or parameters stop being finite, with the step and what to lower.
     """
 
     def __init__(
@@ -78,10 +78,13 @@ class Training:
         self.optimizer = torch.optim.AdamW(groups, fused=True)
         self.draws = draw_batches(targets.sampling(train.values), self.batch_size, rng)
 
+    @torch.enable_grad()
     def run(self, n_steps: int) -> dict[str, Any]:
         """Take ``n_steps`` steps, then evaluate: step, mean loss, score (None: nothing held out), rate."""
         self._train_mode()
         losses = [self._take_step() for _ in range(n_steps)]
+        if not all(bool(value.isfinite().all()) for _, value in plain_state(self.network)):
+            raise self._diverged("some parameters are no finite numbers")
         score = self.evaluate() if self.held_out is not None else None
         # one cycle ends at rest: its last state is its best but for chance
         if score is None or self.recipe.tuned:
@@ -188,14 +191,17 @@ class Training:
             value = self._gradients(self.network, indices, *self._crops(indices))
         self.step += 1
         if not np.isfinite(value):
-            raise FloatingPointError(
-                f"The training loss became {value} at step {self.step} of {self.max_steps}; lower learning_rate "
-                f"(it was {self.learning_rate:g})."
-            )
+            raise self._diverged(f"the loss became {value}")
         self.optimizer.step()
         if not self.recipe.tuned:
             self.network.frontend.project_()
         return value
+
+    def _diverged(self, came: str) -> FloatingPointError:
+        return FloatingPointError(
+            f"Training diverged, {came} at step {self.step} of {self.max_steps}; lower learning_rate "
+            f"(it was {self.learning_rate:g})."
+        )
 
     def _gradients(self, outputs_of: Callable[..., list[Tensor]], indices: NDArray[np.intp], *inputs: Tensor) -> float:
         """Compute the gradients of a mini-batch's mean loss, and that loss; in halves where memory is full.

@@ -86,6 +86,7 @@ class Network(nn.Module):
             nn.init.xavier_uniform_(head.linear.weight, generator=generator)
             nn.init.zeros_(head.linear.bias)
         self.heads = nn.ModuleList(heads)
+        self.float()
 
     @property
     def equal_lengths(self) -> bool:

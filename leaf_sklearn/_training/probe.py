@@ -1,5 +1,8 @@
 """Whether training helped: classifiers on the features before and after it, judged on clips that were held out."""
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,8 +18,18 @@ from .targets import MISSING, Targets
 
 Features = NDArray[np.float32]
 
-# for models this small, BLAS threads wait for each other longer than they work
-one_blas_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+_ALONE = threading.Lock()
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Limit BLAS to one thread: for models this small, several wait for each other longer than they work.
+
+    The limit is the process's. One Python thread at a time may have it, or the second would take the first one's limit
+    for what was there before.
+    """
+    with _ALONE, threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
 def classifiers() -> tuple[BaseEstimator, BaseEstimator]:
@@ -24,7 +37,7 @@ def classifiers() -> tuple[BaseEstimator, BaseEstimator]:
     return LogisticRegression(tol=1e-2, max_iter=1000), SVC(C=10)
 
 
-@one_blas_thread
+@one_blas_thread()
 def clip_scores(
     targets: Targets, train: Features, train_values: NDArray[Any], test: Features, test_values: NDArray[Any]
 ) -> NDArray[np.float64]:

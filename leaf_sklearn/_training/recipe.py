@@ -168,11 +168,11 @@ def parametrise(frontend: Frontend) -> None:
 
 
 def plain_state(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Names and values of a network's parameters and buffers as they are without the parametrisation."""
+    """Names and values of a network's parameters and buffers as they are without the frontend's parametrisation."""
     for name, value in network.state_dict().items():
         owner, _, last = name.rpartition(".")
         head, mark, attribute = owner.rpartition(".parametrizations.")
-        if not mark:
+        if not mark or name.startswith("heads."):  # an encoder may have parametrisations of its own
             yield name, value
         elif last == "original":
             yield f"{head}.{attribute}", getattr(network.get_submodule(head), attribute)

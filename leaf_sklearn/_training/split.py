@@ -8,6 +8,7 @@ from .targets import Targets
 
 Indices = NDArray[np.intp]
 
+DRAWS = 20  # of groups to hold out
 MIN_CLIPS = 10  # held-out clips from which a standard error says something
 
 
@@ -34,8 +35,10 @@ def hold_out(
         if n_groups < 2:
             return everything, None, "there is one group only"
         share = min(max(fraction, 1 / n_groups), 1 - 1 / n_groups)
-        splitter = GroupShuffleSplit(n_splits=1, test_size=share, random_state=seed)
-        train, held_out = next(splitter.split(everything, groups=groups))
+        splitter = GroupShuffleSplit(n_splits=DRAWS, test_size=share, random_state=seed)
+        splits = splitter.split(everything, groups=groups)
+        # of groups of unequal size the first draw that is within a factor of two of what was asked, or the nearest
+        train, held_out = min(splits, key=lambda split: max(abs(np.log2(len(split[1]) / n_held_out)), 1.0))
     elif strata is not None and np.bincount(strata).min() >= 2 and smaller_part >= strata.max() + 1:
         splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_held_out, random_state=seed)
         train, held_out = next(splitter.split(everything, strata))

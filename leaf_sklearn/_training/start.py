@@ -140,11 +140,11 @@ def _folds(labels: NDArray[np.intp], groups: NDArray[np.generic] | None, seed: i
     return list(splitter.split(labels, labels, groups))
 
 
-@one_blas_thread
+@one_blas_thread()
 def _accuracy(features: NDArray[np.float32], labels: NDArray[np.intp], folds: list[Any]) -> float:
     """Mean accuracy over folds of logistic regression and of an RBF support vector machine."""
     scores = [
-        cross_val_score(make_pipeline(StandardScaler(), classifier), features, labels, cv=folds).mean()
+        cross_val_score(make_pipeline(StandardScaler(), classifier), features, labels, cv=folds, n_jobs=1).mean()
         for classifier in classifiers()
     ]
     return float(np.mean(scores))

@@ -96,12 +96,13 @@ def make_encoder(
         generator = torch.Generator().manual_seed(0)
     with seeded(generator):
         network = build(n_filters)
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"encoder={encoder!r} returned {type(network).__name__}, expected a torch.nn.Module.")
+        if not isinstance(network, nn.Module):
+            raise TypeError(f"encoder={encoder!r} returned {type(network).__name__}, expected a torch.nn.Module.")
+        takes_lengths = len(inspect.signature(network.forward).parameters) > 1
+        # lazy layers draw their weights in the first pass
+        n_outputs = _count_outputs(network, n_filters, takes_lengths=takes_lengths)
     if isinstance(encoder, str):
         init_weights(network, generator)
-    takes_lengths = len(inspect.signature(network.forward).parameters) > 1
-    n_outputs = _count_outputs(network, n_filters, takes_lengths=takes_lengths)
     return Encoder(network, n_outputs, takes_lengths=takes_lengths)
 
 

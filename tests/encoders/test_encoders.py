@@ -32,6 +32,16 @@ def test_convolution_is_torch_s_and_keeps_the_layout():
     assert by_frame.mT.is_contiguous()
 
 
+def test_lazy_layers_draw_from_the_generator_too():
+    def build(n_filters):
+        return nn.Sequential(nn.Flatten(), nn.LazyLinear(5))
+
+    before = torch.random.get_rng_state()
+    first, second = (make_encoder(build, n_filters=4, generator=torch.Generator().manual_seed(7)) for _ in range(2))
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(first.network[1].weight, second.network[1].weight) and first.n_outputs == 5
+
+
 def test_weights_come_from_the_generator_and_leave_torch_s_own_alone():
     before = torch.random.get_rng_state()
     first, second = (make_encoder("cnn", n_filters=4, generator=torch.Generator().manual_seed(7)) for _ in range(2))

@@ -59,6 +59,13 @@ def test_one_name_a_feature(clips, output):
     assert len(names) == len(set(names)) == leaf.transform(clips[0]).shape[1]
 
 
+@pytest.mark.parametrize("rates", [(11025.5, None), (16000, 22050.7), (8000, 44100)])
+def test_one_name_a_frame_at_any_rate(rates):
+    X = np.random.default_rng(0).standard_normal((3, 16097))
+    mel = MelTransformer(sample_rate=rates[0], input_sample_rate=rates[1], n_filters=2, output="frames").fit(X)
+    assert len(mel.get_feature_names_out()) == mel.transform(X).shape[1]
+
+
 def test_names_tell_filter_frequency_and_functional(fitted):
     hertz = round(fitted.center_frequencies_[2])
     assert fitted.get_feature_names_out()[2] == f"leaf_002_{hertz}hz_mean"

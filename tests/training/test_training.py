@@ -160,6 +160,14 @@ def test_fewer_clips_than_one_can_judge_by_are_not_held_out():
     assert held_out is None and len(train) == 120 and "groups to hold out have 2 clips" in why
 
 
+@pytest.mark.parametrize("sizes", [(110, 10), (60, 30, 20, 10), (90, 15, 15)])
+def test_of_groups_of_unequal_size_about_as_much_is_held_out_as_was_asked_for(sizes):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    for seed in range(10):
+        train, held_out, why = hold_out(make_targets(np.arange(120) % 4), groups, 0.1, seed=seed)
+        assert why is None and 6 <= len(held_out) <= 24 and len(train) == 120 - len(held_out)
+
+
 def test_the_search_finds_the_start_that_tells_the_classes_apart():
     """Classes differ in level alone: a gain control that erases it (alpha near 1) cannot win."""
     frontend = leaf()
