@@ -12,13 +12,15 @@ import numpy as np
 import scipy
 import sklearn
 import torch
+from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ._files import check_writable_place, replacing
 from ._saved_values import from_json, to_json
-from ._state import Arrays
+
+Arrays = dict[str, NDArray[np.generic]]
 
 FORMAT = "leaf-sklearn"
 FORMAT_VERSION = 1

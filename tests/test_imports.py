@@ -89,7 +89,7 @@ def test_tensor_layers_know_no_scikit_learn(path):
 def test_arrays_become_tensors_where_clips_meet_networks():
     """Only these turn NumPy arrays into tensors without a copy; frontends, tools and tables never do."""
     using = {name_of(path) for path in FILES if "from_numpy(" in path.read_text()}
-    allowed = ("_base", "_classifier", "_state", "_training.loop", "_training.energies")
+    allowed = ("_base", "_classifier", "_training.network", "_training.loop", "_training.energies")
     assert using <= {f"leaf_sklearn.{name}" for name in allowed}
 
 

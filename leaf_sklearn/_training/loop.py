@@ -16,7 +16,7 @@ from torch import Tensor
 
 from .._clips.clips import Clips
 from .._device import Halving
-from .energies import measure_energies, pad_frames
+from .energies import BATCH_SIZE, measure_energies, pad_frames
 from .network import Network, set_generator
 from .recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
 from .targets import Targets
@@ -140,7 +140,9 @@ class Training:
 
     def _held_out_outputs(self, held_out: Labelled) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         if held_out.energies is None or self.filter_steps.start < self.step <= self.filter_steps.stop:
-            yield from predict_batches(self.network, held_out.clips, self.device)
+            halving = Halving()
+            for batch in held_out.clips.batches(BATCH_SIZE, equal_lengths=self.network.equal_lengths):
+                yield from halving(self._predict, *batch)
             return
         # by length, so that little is padded; where no clip may be padded, one after the other
         order = np.argsort([row.shape[1] for row in held_out.energies], kind="stable")
@@ -150,6 +152,12 @@ class Training:
             indices = order[first : first + at_once]
             outputs = self._outputs(*pad_frames([held_out.energies[index] for index in indices]))
             yield indices, torch.stack(outputs).mean(0)
+
+    def _predict(
+        self, indices: NDArray[np.int64], waveforms: NDArray[np.float32], lengths: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], Tensor]:
+        outputs = self.network(torch.from_numpy(waveforms).to(self.device), torch.from_numpy(lengths))
+        return indices, torch.stack(outputs).mean(0)
 
     def _outputs(self, energies: Tensor, n_frames: Tensor) -> list[Tensor]:
         """Return the outputs of the heads for stored energies (B, F, T) of clips with so many frames (B,)."""
@@ -167,8 +175,7 @@ class Training:
 
     def snapshot(self) -> Network:
         """Return the network as it stands, in the reference's units, on the CPU and frozen."""
-        arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in plain_state(self.network)}
-        return Network.from_state({**self.network.to_state(), "arrays": arrays})
+        return Network.from_state(self.network.to_state())
 
     def _share(self, step: int, *, filters: bool = False) -> float:
         """Learning rate as a share of its peak; filters have a cycle of their own, in the steps in which they move."""
@@ -279,22 +286,6 @@ def draw_batches(odds: NDArray[np.float64], batch_size: int, rng: np.random.Gene
             queue = queue[batch_size:]
     while True:
         yield rng.choice(len(odds), batch_size, p=odds / odds.sum())
-
-
-def predict_batches(
-    network: Network, clips: Clips, device: torch.device, batch_size: int = 32
-) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Mean output of the heads for whole clips: indices (B,), (B, n_outputs)."""
-    halving = Halving()
-
-    def predict(
-        indices: NDArray[np.int64], waveforms: NDArray[np.float32], lengths: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], Tensor]:
-        outputs = network(torch.from_numpy(waveforms).to(device), torch.from_numpy(lengths))
-        return indices, torch.stack(outputs).mean(0)
-
-    for batch in clips.batches(batch_size, equal_lengths=network.equal_lengths):
-        yield from halving(predict, *batch)
 
 
 def round_sizes(max_steps: int) -> list[int]:

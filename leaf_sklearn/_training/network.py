@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from .._functionals import summarize
-from .._state import arrays_to_module, module_to_arrays
 from ..dsp.framing import are_whole
 from ..encoders import BatchNorm, Dropout, Encoder, make_encoder
 from ..frontends import Frontend, make_frontend
+from .recipe import plain_state
 
 STATISTICS = ("mean", "std", "delta_std")
 VARIANCE_FLOOR = 1e-5
@@ -119,15 +120,19 @@ class Network(nn.Module):
         return embedded
 
     def to_state(self) -> dict[str, Any]:
-        """Return settings and NumPy arrays from which ``from_state`` builds an equal network."""
-        return {"frontend": self.frontend.config, "settings": self.settings, "arrays": module_to_arrays(self)}
+        """Return settings and arrays, in the reference's units, from which ``from_state`` builds an equal network.
+
+        They are NumPy's: without torch objects, fitted estimators pickle, hash and travel.
+        """
+        arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in plain_state(self)}
+        return {"frontend": self.frontend.config, "settings": self.settings, "arrays": arrays}
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
         """Build a network on the CPU, frozen and in eval mode."""
         network = cls(make_frontend(**state["frontend"]), **state["settings"])
-        arrays_to_module(network, state["arrays"])
-        return network
+        network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state["arrays"].items()})
+        return network.requires_grad_(False).eval()
 
 
 def set_generator(network: nn.Module, generator: torch.Generator | None) -> None:
