@@ -113,6 +113,12 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             rows = list(self._by_batch(clips, self._reduce))
         if len({row.shape[1] for row in rows}) > 1:
             raise ValueError(SEVERAL_LENGTHS)
+        if self.output == "frames" and hasattr(self, "n_features_in_"):
+            n_frames, wanted = rows[0].shape[1] // self._network.frontend.n_filters, self._n_frames()
+            if n_frames != wanted:
+                raise ValueError(
+                    f"The clips have {n_frames} frames, those of fit had {wanted}; output='frames' needs one length."
+                )
         return np.concatenate(rows).astype(dtype, copy=False)
 
     def transform_frames(self, X: Any) -> list[NDArray[np.float32]]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from sklearn.utils import column_or_1d
 from sklearn.utils.validation import check_array
 
@@ -35,8 +36,15 @@ def as_targets_array(y: Any, n_clips: int | None = None, name: str = "y") -> NDA
 
 
 def _plain_values(y: Any) -> NDArray[Any]:
-    """Return an array of plain values: numbers that came as objects are numbers again, and pandas' NA is None."""
-    values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    """Return an array of plain values: numbers and bools that came as objects are no more, and pandas' NA is None."""
+    if sparse.issparse(y):
+        raise TypeError("y is sparse, expected a dense array: y.toarray().")
+    try:
+        values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
+    except ValueError as error:
+        raise ValueError(
+            f"y is no array ({error}); where each clip has a list of labels, give y = MultiLabelBinarizer().fit_transform(y)."
+        ) from error
     if values.dtype.kind in "US" and isinstance(y, list | tuple):
         # beside strings NumPy writes a missing label as one
         objects = np.asarray(y, dtype=object)
@@ -45,7 +53,7 @@ def _plain_values(y: Any) -> NDArray[Any]:
     if values.dtype.kind != "O":
         return values
     flat = [None if type(value).__name__ == "NAType" else value for value in values.flat]
-    if all(isinstance(value, Real) and not isinstance(value, bool | np.bool_) and value == value for value in flat):
+    if all(isinstance(value, Real | np.bool_) and value == value for value in flat):
         return np.array(flat).reshape(values.shape)
     plain = np.empty(len(flat), dtype=object)
     plain[:] = flat
@@ -62,11 +70,13 @@ def check_weights(sample_weight: Any, n_clips: int) -> NDArray[np.float32] | Non
     """Sample weights scaled to a mean of 1; ValueError if they are negative, all zero, or do not match."""
     if sample_weight is None:
         return None
+    if isinstance(sample_weight, Real):
+        sample_weight = np.full(n_clips, sample_weight)
     weights = check_array(
         sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", ensure_non_negative=True
     )
     if weights.ndim != 1:
-        raise ValueError("Sample weights must be 1D array or scalar")
+        raise ValueError(f"Got sample_weight of shape {weights.shape}. Sample weights must be 1D array or scalar")
     if len(weights) != n_clips:
         raise ValueError(f"sample_weight.shape == {weights.shape}, expected ({n_clips},)!")
     if not weights.any():
@@ -78,7 +88,10 @@ def check_groups(groups: Any, n_clips: int) -> NDArray[Any] | None:
     """Return groups as an array with an entry a clip."""
     if groups is None:
         return None
-    values = column_or_1d(_plain_values(groups))
+    values = _plain_values(groups)
+    if values.ndim != 1 and values.shape[1:] != (1,):
+        raise ValueError(f"groups has shape {values.shape}, expected ({n_clips},).")
+    values = values.ravel()
     if len(values) != n_clips:
         raise ValueError(f"X has {n_clips} clips and groups has {len(values)} entries, expected an entry a clip.")
     _refuse_missing(values, "groups")

@@ -33,7 +33,8 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
     Parameters
     ----------
     transformer : LeafTransformer or None, default=None
-        What to train; None means ``LeafTransformer()``. Its parameters are searchable, as ``transformer__n_filters``.
+        What to train; None means ``LeafTransformer()``. The parameters of one that is given are searchable, as
+        ``transformer__n_filters``.
 
     Attributes
     ----------

@@ -71,6 +71,8 @@ def _opened(X: Any) -> NDArray[Any] | list[Any]:
         return X
     if len(X) == 0:
         raise ValueError(f"X is empty (0 clips); {_EXPECTED}.")
+    if isinstance(X[0], Number) and any(_is_path(element) for element in X):
+        raise ValueError(f"X[0] is {_describe(X[0])}, others are paths; expected all paths.")
     if isinstance(X[0], Number):
         raise ValueError(
             f"X is one 1-D sequence of {len(X)} numbers. Reshape your data by X.reshape(1, -1) or wrap one clip in "

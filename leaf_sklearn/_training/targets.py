@@ -149,6 +149,7 @@ class MultiTask(Targets):
         if class_weight not in (None, "balanced"):
             raise ValueError(f"Got class_weight={class_weight!r}, expected None or 'balanced' for several tasks.")
         labelled = ~np.stack([_is_missing(column) for column in y.T])
+        _refuse_written(y)
         _refuse_numbers(y, labelled.T)
         self.tasks = [
             SingleLabel(column, class_weight, labelled=known, name=f"Column {place} of y")
@@ -180,6 +181,16 @@ class MultiTask(Targets):
         # every task gets the same share of the draws, whatever the number of its clips
         labelled = values != MISSING
         return cast(NDArray[np.float64], (labelled / labelled.sum(0).clip(min=1)).sum(1))
+
+
+def _refuse_written(y: NDArray[Any]) -> None:
+    """Raise a ValueError where NumPy has made a string of a label that is missing, as of all columns beside strings."""
+    if y.dtype.kind in "US":
+        for clip, column in np.argwhere(np.isin(y, np.array(["-1", "nan", "None"], dtype=y.dtype))).tolist():
+            raise ValueError(
+                f"Column {column} of y holds the string {str(y[clip, column])!r} at clip {clip}; for a missing label among "
+                "strings give a DataFrame, or an array of objects with None in it."
+            )
 
 
 def _refuse_numbers(y: NDArray[Any], labelled: NDArray[np.bool_]) -> None:

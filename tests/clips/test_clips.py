@@ -256,6 +256,11 @@ def test_what_is_no_path_among_paths_is_named(files, odd):
     refused([*files, odd], "X[3]", "all paths or all arrays")
 
 
+@pytest.mark.parametrize("odd", [np.nan, 3])
+def test_a_number_before_paths_is_named(files, odd):
+    refused([odd, *files], f"X[0] is {odd}", "expected all paths")
+
+
 def test_missing_files_and_folders_are_noticed_before_any_is_read(files, tmp_path):
     X = [files[0], tmp_path / "missing.wav", tmp_path]
     with pytest.raises(AudioFileError, match=r"2 of 3 files .*missing\.wav"):
@@ -400,3 +405,14 @@ def test_a_clip_alone_in_its_batch_is_not_copied():
     assert waveforms.flags.writeable  # torch warns of memory that is not
     assert waveforms.shape == (1, 5000)
     assert lengths.tolist() == [5000]
+
+
+@pytest.mark.parametrize(
+    "owner", [np.zeros(50, dtype=[("x", "f4")]), np.zeros(50, dtype=np.int32)], ids=["field", "view"]
+)
+def test_a_clip_alone_that_is_a_view_of_another_type_is_read_as_itself(owner):
+    clip = owner["x"] if owner.dtype.names else owner.view(np.float32)
+    clip[:] = np.linspace(-1.0, 1.0, 50)
+    ((_, waveforms, _),) = as_clips([clip], sample_rate=16000).batches(4)
+    assert waveforms.dtype == np.float32
+    np.testing.assert_array_equal(waveforms[0], clip)

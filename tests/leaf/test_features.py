@@ -77,6 +77,8 @@ def test_frames_need_one_length(clips):
     assert leaf.transform(clips[0]).shape == (24, 20 * 6)
     with pytest.raises(ValueError, match="clips of one length"):
         leaf.transform([np.ones(800), np.ones(1200)])
+    with pytest.raises(ValueError, match="have 10 frames, those of fit had 20"):
+        leaf.transform(list(clips[0][:, :400]))
 
 
 def test_what_is_set_after_fit_is_honoured_or_refused(clips, fitted, tmp_path):

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
 from leaf_sklearn._checks import as_targets_array, check_groups, check_weights
@@ -24,6 +25,9 @@ from leaf_sklearn._training.targets import MISSING, MultiLabel, MultiTask, Regre
         (np.array([["a", None], ["b", "x"], [None, "y"]], dtype=object), MultiTask),
         (np.array([0.5, 1.25, 3.0], dtype=object), Regression),
         (np.array([[1, 0], [1, 1], [0, 1]], dtype=object), MultiLabel),
+        (np.array([[True, False], [True, True], [False, True]], dtype=object), MultiLabel),
+        (pd.DataFrame({"a": [True, False, True], "b": [1, 1, 0]}), MultiLabel),
+        (pd.DataFrame({"a": [True, False, True], "b": [True, True, False]}, dtype="boolean"), MultiLabel),
         (pd.DataFrame({"a": [1, 2, pd.NA], "b": [pd.NA, 5, 6]}, dtype="Int64"), MultiTask),
     ],
 )
@@ -96,11 +100,19 @@ def test_regression_targets_are_standardised():
         (np.array([[1.0, 0.5], [np.nan, 2.0], [2.0, 3.0]], dtype=np.float32), r"Column 1 of y holds 0\.5 at clip 0"),
         ([[1, 2.5], [None, 2], [1, 3]], r"Column 1 of y holds 2\.5 at clip 0"),
         (pd.Series(["a", pd.NA, "b"], dtype=object), "NaN or None at entry 1"),
+        (np.column_stack([["a", "b", "a"], [1, -1, 2]]), "Column 1 of y holds the string '-1' at clip 1; .* with None"),
+        (np.column_stack([["a", "b", "a"], [1, 2, np.nan]]), "Column 1 of y holds the string 'nan' at clip 2"),
+        ([("a",), ("a", "b"), ("b",)], "MultiLabelBinarizer"),
     ],
 )
 def test_unusable_y_is_refused(y, message):
     with pytest.raises(ValueError, match=message):
         make_targets(as_targets_array(np.array(y, dtype=object) if isinstance(y, list) and None in y else y, 3))
+
+
+def test_a_sparse_y_is_refused():
+    with pytest.raises(TypeError, match=r"y is sparse, .* y\.toarray\(\)"):
+        as_targets_array(sparse.csr_array(np.eye(3)))
 
 
 @pytest.mark.parametrize(
@@ -126,6 +138,7 @@ def test_a_column_vector_warns_as_in_scikit_learn():
 
 def test_weights_are_scaled_to_a_mean_of_one():
     np.testing.assert_allclose(check_weights([1, 3], 2), [0.5, 1.5])
+    np.testing.assert_allclose(check_weights(3.0, 2), [1.0, 1.0])
     for weights in ([0, 0], [1, -1], [1], [[1], [1]], [np.nan, 1]):
         with pytest.raises(ValueError, match=r"(?i)weight"):
             check_weights(weights, 2)
@@ -135,6 +148,8 @@ def test_groups_need_an_entry_a_clip():
     assert check_groups(["a", "b"], 2).tolist() == ["a", "b"]
     with pytest.raises(ValueError, match="X has 3 clips and groups has 2 entries"):
         check_groups([1, 2], 3)
+    with pytest.raises(ValueError, match=r"groups has shape \(3, 2\), expected \(3,\)"):
+        check_groups(np.ones((3, 2)), 3)
     for missing in (None, np.nan):
         with pytest.raises(ValueError, match="groups contains NaN or None at entry 1"):
             check_groups(np.array(["a", missing, "b"], dtype=object), 3)
