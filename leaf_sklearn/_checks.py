@@ -43,7 +43,7 @@ def _plain_values(y: Any) -> NDArray[Any]:
         values = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
     except ValueError as error:
         raise ValueError(
-            f"y is no array ({error}); where each clip has a list of labels, give y = MultiLabelBinarizer().fit_transform(y)."
+            f"y is no array ({error}); where clips have lists of labels, give MultiLabelBinarizer().fit_transform(y)."
         ) from error
     if values.dtype.kind in "US" and isinstance(y, list | tuple):
         # beside strings NumPy writes a missing label as one

@@ -175,7 +175,7 @@ def _batch(clips: list[NDArray[np.float32]], *, stop: int) -> Batch:
     lengths = np.array([len(clip) for clip in clips], dtype=np.int64)
     owner = clips[0].base
     alike = isinstance(owner, np.ndarray) and (owner.shape, owner.dtype) == (clips[0].shape, clips[0].dtype)
-    if len(clips) == 1 and alike and owner.flags.writeable:
+    if owner is not None and alike and len(clips) == 1 and owner.flags.writeable:
         # An hour is not copied. Torch warns of memory that it may not write to, so the protected view is left out.
         return np.arange(stop - 1, stop, dtype=np.int64), owner[None], lengths
     waveforms = np.zeros((len(clips), int(lengths.max())), dtype=np.float32)

@@ -188,8 +188,8 @@ def _refuse_written(y: NDArray[Any]) -> None:
     if y.dtype.kind in "US":
         for clip, column in np.argwhere(np.isin(y, np.array(["-1", "nan", "None"], dtype=y.dtype))).tolist():
             raise ValueError(
-                f"Column {column} of y holds the string {str(y[clip, column])!r} at clip {clip}; for a missing label among "
-                "strings give a DataFrame, or an array of objects with None in it."
+                f"Column {column} of y holds the string {str(y[clip, column])!r} at clip {clip}; for a missing label "
+                "among strings give a DataFrame, or an array of objects with None in it."
             )
 
 

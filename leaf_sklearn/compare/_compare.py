@@ -77,6 +77,9 @@ class Comparison:
             With ``task``, ``difference``, and the 95 % interval ``low`` to ``high`` over test clips and seeds. The mean
             is over tasks that are judged by accuracy, where there are two or more.
         """
+        known = list(dict.fromkeys(row.frontend for row in self.rows if row.output == output))
+        if unknown := [name for name in (first, second) if name not in known]:
+            raise ValueError(f"Got frontends {unknown}, expected some of {known}, those with output {output!r}.")
         return paired_differences(self.rows, (first, output), (second, output), classifier=classifier)
 
     def to_markdown(self) -> str:

@@ -163,7 +163,8 @@ class Job:
     def model_file(self) -> Path | None:
         """Where the fitted transformer is kept."""
         name = "+".join(task.name for task in self.tasks) if len(self.tasks) < 4 else f"{len(self.tasks)} tasks"
-        words = f"{name}-{self.frontend.name}-seed{self.seed}-fold{self.fold}.joblib"
+        what = "-embedding" if self.frontend.outputs == ("embedding",) else ""  # mel has a fit of its own for it
+        words = f"{name}-{self.frontend.name}{what}-seed{self.seed}-fold{self.fold}.joblib"
         return None if self.models is None else self.models / words.replace("/", "_").replace(":", "_")
 
 

@@ -66,9 +66,10 @@ def d_prime_score(y_true: ArrayLike, y_score: ArrayLike) -> float:
 
 def decision_values(classifier: Any, X: Any) -> NDArray[np.floating[Any]]:
     """Confidence in each label, (n_clips, n_labels): decision_function, or predict_proba where there is none."""
-    if hasattr(classifier, "decision_function"):
+    try:
         return np.asarray(classifier.decision_function(X))
-    return np.asarray(classifier.predict_proba(X))
+    except AttributeError:  # one against the rest seems to have it where its first label is constant
+        return np.asarray(classifier.predict_proba(X))
 
 
 def _ranking_scorer(metric: Callable[[Any, Any], float]) -> Callable[[Any, Any, Any], float]:

@@ -21,7 +21,8 @@ def encode_outcomes(classifier: Any, X: Any, y: NDArray[Any]) -> str:
     """
     if y.ndim == 1:
         return _pack(np.asarray(classifier.predict(X) == y))
-    ranks = rankdata(decision_values(classifier, X), method="dense", axis=0).astype("<u2")
+    ranks = rankdata(decision_values(classifier, X), method="dense", axis=0)
+    ranks = ranks.astype("<u2" if ranks.max() < 2**16 else "<u4")
     return f"{_text(zlib.compress(ranks.tobytes()))} {_pack(y.astype(bool))}"
 
 
@@ -32,7 +33,8 @@ def metric_of_clips(text: str, n_clips: int) -> Callable[[Weights], NDArray[np.f
     if not ranks:
         right = truth[:, 0].astype(np.float64)
         return lambda counts: counts @ right / counts.sum(1)
-    scores = np.frombuffer(zlib.decompress(base64.b85decode(ranks[0])), dtype="<u2").reshape(truth.shape)
+    unpacked = zlib.decompress(base64.b85decode(ranks[0]))
+    scores = np.frombuffer(unpacked, dtype=f"<u{len(unpacked) // truth.size}").reshape(truth.shape)
     return _mean_precision(truth, scores.astype(np.int64))
 
 

@@ -75,11 +75,11 @@ def paired_differences(
     for row in sorted(rows, key=lambda row: row.key):
         cells.setdefault((row.task, (row.frontend, row.output), row.classifier), []).append(row)
     found, draws = [], []
-    for task in dict.fromkeys(task for task, *_ in cells):
-        sides = [_best(cells, task, side, classifier) for side in (first, second)]
-        if sides[0] is None or sides[1] is None:
+    for place, task in enumerate(dict.fromkeys(task for task, *_ in cells)):
+        sides = _finished([_best(cells, task, side, classifier) for side in (first, second)])
+        if not all(sides):
             continue
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng([seed, place])  # tasks of equally many clips would share their draws
         drawn, scores = _resample(sides[0], sides[1], n_resamples, rng)
         low, high = np.percentile(drawn, [2.5, 97.5])
         metric = judged_by(sides[0][0])
@@ -125,14 +125,24 @@ def signed_rank(differences: Sequence[Difference]) -> float:
 
 def _best(
     cells: dict[tuple[str, Side, str], list[Row]], task: str, side: Side, classifier: str | None
-) -> list[Row] | None:
-    """Rows of the side's best classifier, None where there are no rows."""
+) -> list[Row]:
+    """Rows of the side's best classifier, none where there are no rows."""
     candidates = [
         rows
         for (name, where, how), rows in cells.items()
         if (name, where) == (task, side) and classifier in (None, how)
     ]
-    return max(candidates, key=lambda rows: np.mean([_score(row) for row in rows])) if candidates else None
+    return max(candidates, key=lambda rows: np.mean([_score(row) for row in rows])) if candidates else []
+
+
+def _finished(sides: Sequence[list[Row]]) -> list[list[Row]]:
+    """Rows of the seeds that have every fold of either side; an interrupted comparison has others."""
+    folds = {row.fold for rows in sides for row in rows}
+    found: dict[tuple[int, int], set[int]] = {}
+    for place, rows in enumerate(sides):
+        for row in rows:
+            found.setdefault((place, row.seed), set()).add(row.fold)
+    return [[row for row in rows if found[place, row.seed] == folds] for place, rows in enumerate(sides)]
 
 
 def _score(row: Row) -> float:

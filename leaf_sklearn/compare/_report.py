@@ -123,8 +123,7 @@ def _differences(rows: Sequence[Row]) -> str:
     body = []
     for classifier in dict.fromkeys(row.classifier for row in usable):
         for side in sides:
-            pair = _on_equal_folds([row for row in usable if row.classifier == classifier], side, base)
-            for each in paired_differences(pair, side, base, classifier=classifier) if side != base else ():
+            for each in paired_differences(usable, side, base, classifier=classifier) if side != base else ():
                 interval = f"{100 * each.low:+.1f} to {100 * each.high:+.1f}"
                 body.append([each.task, _named(side), classifier, f"{100 * each.difference:+.1f}", interval])
     if not body:
@@ -135,15 +134,6 @@ def _differences(rows: Sequence[Row]) -> str:
         "bootstrap over clips and seeds. An interval that holds 0 decides nothing.</p>"
         + _table(head, body, [False, False, False, True, True])
     )
-
-
-def _on_equal_folds(rows: Sequence[Row], *sides: tuple[str, str]) -> list[Row]:
-    """Rows of the tasks that both sides have finished; an interrupted comparison has others."""
-    folds: dict[str, list[set[int]]] = {}
-    for task in {row.task for row in rows}:
-        mine = [row for row in rows if row.task == task]
-        folds[task] = [{row.fold for row in mine if (row.frontend, row.output) == side} for side in sides]
-    return [row for row in rows if folds[row.task][0] == folds[row.task][1]]
 
 
 def _named(side: tuple[str, str]) -> str:

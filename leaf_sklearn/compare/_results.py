@@ -76,6 +76,7 @@ class ResultsFile:
         if not self.path.exists():
             return []
         whole, _, _ = self.path.read_bytes().rpartition(b"\n")
+        before = csv.field_size_limit(max(csv.field_size_limit(), len(whole)))  # outcomes of many labels are long
         try:
             reader = csv.DictReader(io.StringIO(whole.decode(), newline=""), strict=True)
             if whole and reader.fieldnames != COLUMNS:
@@ -84,6 +85,8 @@ class ResultsFile:
             return list({row.key: row for row in map(_parse, reader)}.values())
         except (ValueError, TypeError, csv.Error) as error:
             raise ValueError(f"{self.path} is no file of results of this version: {error}.") from error
+        finally:
+            csv.field_size_limit(before)
 
     def append(self, rows: Iterable[Row]) -> None:
         """Write rows at the end, each whole or not at all."""

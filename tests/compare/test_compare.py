@@ -210,6 +210,17 @@ def test_several_data_sets_and_models_that_are_kept(tmp_path):
     np.testing.assert_array_equal(model.transform(data["one"][0]), fresh.transform(data["one"][0]))
 
 
+def test_both_models_of_mel_are_kept(tmp_path):
+    X, y = clips()
+    options = {"frontends": ["mel"], "classifiers": ["knn"], "seeds": 1, "outputs": ["functionals", "embedding"]}
+    data = (X, y, None, halves(len(X)))
+    result = compare(data, transformer_params=TINY, out=tmp_path, keep_models=True, **options)
+    kept = [type(joblib.load(path)).__name__ for path in sorted((tmp_path / "models").iterdir())]
+    assert kept == ["LeafTransformer", "MelTransformer"]
+    with pytest.raises(ValueError, match=r"Got frontends \['mell'\], expected some of \['mel'\]"):
+        result.differences("mel", "mell")
+
+
 def test_several_labels_a_clip():
     X, y = clips(40, 4)
     labels = np.column_stack([y == 0, y == 1, y < 2, np.zeros(40)]).astype(int)

@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from leaf_sklearn.compare._metrics import (
     MULTILABEL_SCORERS,
     d_prime_score,
+    decision_values,
     macro_auc_score,
     macro_average_precision_score,
     score_classifier,
@@ -80,6 +81,15 @@ def test_scorers_work_with_either_kind_of_classifier(base, n_labels):
     )
     assert scores["auc"] == pytest.approx(roc_auc_score(y[50:], confidence))
     assert scores["d_prime"] == pytest.approx(np.sqrt(2) * norm.ppf(scores["auc"]))
+
+
+@pytest.mark.filterwarnings("ignore:Label .* is present in all training examples")
+@pytest.mark.parametrize("value", [0, 1])
+def test_a_first_label_that_is_constant_in_training(value):
+    X, y = labelled(3)
+    y[:50, 0] = value
+    classifier = OneVsRestClassifier(KNeighborsClassifier()).fit(X[:50], y[:50])
+    np.testing.assert_array_equal(decision_values(classifier, X[50:]), classifier.predict_proba(X[50:]))
 
 
 def test_scorers_go_into_cross_val_score():

@@ -122,3 +122,39 @@ def test_the_mean_over_tasks_comes_last_and_leaves_out_what_is_judged_otherwise(
 def test_other_folds_are_refused():
     with pytest.raises(ValueError, match="different folds"):
         paired_differences([row("a", "leaf", [1, 0]), row("a", "mel", [1, 0, 0])], *SIDES)
+
+
+def test_tasks_draw_clips_and_seeds_of_their_own():
+    """What one draw gives in one task it does not take in another, however alike their numbers of clips."""
+    rng = np.random.default_rng(0)
+    flags = [rng.random(400) < 0.6, rng.random(400) < 0.6]
+    rows = [
+        row(task, side, flags[place])
+        for task, order in (("a", (0, 1)), ("b", (1, 0)))
+        for place, side in zip(order, ("leaf", "mel"), strict=True)
+    ]
+    *each, mean = paired_differences(rows, *SIDES)
+    width = np.mean([one.high - one.low for one in each])
+    assert mean.difference == pytest.approx(0.0)
+    assert mean.high - mean.low == pytest.approx(width / np.sqrt(2), rel=0.15)
+
+
+def test_a_seed_that_is_not_finished_is_left_out():
+    """Otherwise a fold that is harder than another would count for one side alone."""
+    folds = [np.arange(20) < 15, np.arange(20) < 11]
+    rows = [row("a", "mel", right, fold=fold) for fold, right in enumerate(folds)]
+    rows += [row("a", "leaf", np.roll(right, 3), fold=fold) for fold, right in enumerate(folds)]
+    (whole,) = paired_differences(rows, *SIDES)
+    (found,) = paired_differences([*rows, row("a", "leaf", folds[0], seed=1, fold=0)], *SIDES)
+    assert found.difference == whole.difference == 0.0 and found.n_seeds == (1, 1)
+    assert paired_differences([each for each in rows if (each.frontend, each.fold) != ("mel", 1)], *SIDES) == []
+
+
+def test_more_ranks_than_two_bytes_hold():
+    class Graded:
+        def decision_function(self, X):
+            return np.arange(70_000.0)[:, None]
+
+    y = (np.arange(70_000) >= 69_990).astype(int)[:, None]
+    metric = metric_of_clips(encode_outcomes(Graded(), None, y), len(y))
+    assert metric(count(np.arange(70_000), 70_000)) == 1.0

@@ -1,5 +1,6 @@
 """The file of results and the tables made from it."""
 
+import csv
 import dataclasses
 import subprocess
 import sys
@@ -39,6 +40,13 @@ def test_rows_come_back_as_they_went(tmp_path):
     text = file.path.read_text()
     assert text.count("\n") == 4
     assert text.splitlines()[0].split(",") == [field.name for field in dataclasses.fields(Row)]
+
+
+def test_a_row_may_be_longer_than_csv_s_limit(tmp_path):
+    file, limit = ResultsFile(tmp_path / "results.csv"), csv.field_size_limit()
+    file.append([tags(outcomes="x" * (limit + 1))])
+    assert file.read() == [tags(outcomes="x" * (limit + 1))]
+    assert csv.field_size_limit() == limit
 
 
 @pytest.mark.parametrize("cut", [1, 40, 75])
