@@ -117,6 +117,7 @@ def table(folder, text, name="metadata.csv", files=("a.wav", "b.wav", "sub/c.fla
 def test_a_folder_of_class_folders(tmp_path):
     expected = [add(tmp_path / name) for name in ("cat/1.wav", "cat/deep/2.FLAC", "dog/1.ogg", "dog/3.mp3")]
     add(tmp_path / ".hidden/1.wav")
+    add(tmp_path / "cat/.hidden/1.wav")
     add(tmp_path / "loose.wav")
     (tmp_path / "dog/notes.txt").write_text("woof")
     (tmp_path / "empty").mkdir()

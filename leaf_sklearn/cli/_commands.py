@@ -7,6 +7,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from numpy.typing import NDArray
 
 from .._files import check_writable_place, replacing
 from .._persistence import load_model, writer_of_tensors
@@ -14,7 +15,7 @@ from ..compare._compare import compare
 from ..compare._jobs import make_transformer, score_on
 from ..compare._results import ResultsFile
 from ..compare._tables import HEADINGS
-from ..compare._tasks import load_data
+from ..compare._tasks import SPLITS, load_data
 from ..corpus import transform_corpus
 from ..corpus._store import ERRORS
 from ..datasets import make_audio_classification
@@ -76,8 +77,7 @@ def fit_command(arguments: Namespace) -> None:
         writer_of_tensors()  # an extra that is missing is told before the training
     data = load_data(arguments.data, arguments.label)
     transformer: Any = make_transformer(arguments.frontend, _transformer_params(arguments))
-    is_test = np.zeros(len(data.filenames), dtype=bool) if data.split is None else data.split == "test"
-    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
+    train, test = _split(arguments.data, data)
     learns = "random_state" in transformer.get_params()
     if learns:
         transformer.set_params(random_state=arguments.seed, verbose=1)
@@ -88,15 +88,31 @@ def fit_command(arguments: Namespace) -> None:
     else:
         with replacing(place) as temporary:
             joblib.dump(transformer, temporary)
-    if len(test):
-        order = np.concatenate([train, test])
-        features = transformer.transform(data.filenames[order])
-        scores = score_on("logreg", arguments.seed, features, data.target[train], data.target[test])
-        told = ", ".join(f"{HEADINGS[name]} {score:.3f}" for name, score in scores.items() if name in HEADINGS)
-        sys.stdout.write(f"Logistic regression on the features of the {len(test)} test clips: {told}\n")
-    elif learns:
-        sys.stdout.write(_describe_score(transformer) + "\n")
-    sys.stdout.write(f"Saved {place}\n")
+    try:
+        if len(test):
+            order = np.concatenate([train, test])
+            features = transformer.transform(data.filenames[order])
+            scores = score_on("logreg", arguments.seed, features, data.target[train], data.target[test])
+            told = ", ".join(f"{HEADINGS[name]} {score:.3f}" for name, score in scores.items() if name in HEADINGS)
+            sys.stdout.write(f"Logistic regression on the features of the {len(test)} test clips: {told}\n")
+        elif learns:
+            sys.stdout.write(_describe_score(transformer) + "\n")
+    finally:  # an interruption leaves the model
+        sys.stdout.write(f"Saved {place}\n")
+
+
+def _split(place: str, data: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Clips to train on and to test with; ValueError where they cannot be."""
+    split = np.full(len(data.filenames), "train") if data.split is None else data.split
+    train, test = np.flatnonzero(split != "test"), np.flatnonzero(split == "test")
+    found = sorted(set(split.tolist()))
+    if not set(found) <= set(SPLITS) or not len(train):
+        raise ValueError(
+            f"{place}: split holds {found}, expected 'train' (and 'valid'), and 'test' where there is one."
+        )
+    if len(test) and data.target.ndim == 1 and len(classes := np.unique(data.target[train])) < 2:
+        raise ValueError(f"{place}: all training clips are of the class {data.target_names[classes[0]]!r}.")
+    return train, test
 
 
 def transform_command(arguments: Namespace) -> None:
@@ -143,7 +159,7 @@ def describe_kept(arguments: Namespace) -> str:
     if arguments.command == "transform" and is_folder(arguments.out):
         return f"what was written to {arguments.out} is kept; the same command goes on from there"
     if arguments.command not in ("compare", "demo"):
-        return "nothing was written"
+        return "nothing was written but what is told above"
     place = Path(arguments.out) / "results.csv"
     n_rows = len(ResultsFile(place).read())
     if not n_rows:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .._clips.audio import EXTENSIONS
 from .._files import check_writable_place, replacing
 from ..corpus._listing import TABLES, Listing
+from ..corpus._store import storable
 from ..datasets._audio_files import _rows_of_table
 
 Writer = Callable[[Path, list[str], list[str], NDArray[Any]], None]
@@ -61,7 +62,7 @@ def write_features(path: Path, files: list[str], names: list[str], features: NDA
         Parquet needs pyarrow; the message names the extra.
     """
     with replacing(path) as temporary:
-        WRITERS[path.suffix.lower()](temporary, files, names, features)
+        WRITERS[path.suffix.lower()](temporary, [storable(name) for name in files], names, features)
 
 
 def _write_csv(path: Path, files: list[str], names: list[str], features: NDArray[Any]) -> None:
@@ -82,7 +83,8 @@ def _write_parquet(path: Path, files: list[str], names: list[str], features: NDA
 
 
 def _write_npz(path: Path, files: list[str], names: list[str], features: NDArray[Any]) -> None:
-    np.savez(path, files=np.array(files), feature_names=np.array(names), features=features)
+    with path.open("wb") as stream:  # under another name than *.npz it would write to one that ends so
+        np.savez(stream, files=np.array(files), feature_names=np.array(names), features=features)
 
 
 WRITERS: dict[str, Writer] = {".csv": _write_csv, ".parquet": _write_parquet, ".npz": _write_npz}

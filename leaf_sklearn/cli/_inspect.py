@@ -17,7 +17,10 @@ HEADINGS = ("filter", "start Hz", "learned Hz", "moved Hz", "octaves", "width Hz
 
 def inspect_command(arguments: Namespace) -> None:
     """Print the filters that moved most and save the pictures."""
-    model = audio_transformer(read_model(arguments.model))
+    try:
+        model = audio_transformer(read_model(arguments.model))
+    except TypeError as error:
+        raise ValueError(f"{arguments.model}: {error}") from error
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     sys.stdout.write(describe_model(model) + "\n")

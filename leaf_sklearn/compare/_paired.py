@@ -123,9 +123,7 @@ def signed_rank(differences: Sequence[Difference]) -> float:
     return float(wilcoxon(values).pvalue)
 
 
-def _best(
-    cells: dict[tuple[str, Side, str], list[Row]], task: str, side: Side, classifier: str | None
-) -> list[Row]:
+def _best(cells: dict[tuple[str, Side, str], list[Row]], task: str, side: Side, classifier: str | None) -> list[Row]:
     """Rows of the side's best classifier, none where there are no rows."""
     candidates = [
         rows

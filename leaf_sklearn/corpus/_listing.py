@@ -4,9 +4,11 @@ import csv
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 from .._clips.audio import EXTENSIONS
 
@@ -92,7 +94,7 @@ def _walk(folder: str) -> Iterator[str]:
 
 
 def _rows(table: Path, delimiter: str) -> Iterator[str]:
-    with table.open(newline="", encoding="utf-8-sig") as stream:
+    with _opened(table) as stream:
         reader = csv.DictReader(stream, delimiter=delimiter, strict=True)
         if "file" not in (reader.fieldnames or []):
             raise ValueError(f"{str(table)!r} misses the column 'file'; it has {list(reader.fieldnames or [])}.")
@@ -103,7 +105,17 @@ def _rows(table: Path, delimiter: str) -> Iterator[str]:
 
 
 def _lines(listing: Path) -> Iterator[str]:
-    with listing.open(encoding="utf-8") as stream:
+    with _opened(listing) as stream:
         for line in stream:
             if line.strip():
                 yield str(listing.parent / line.rstrip("\r\n"))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    """Open a list or table; errors in it are ValueErrors that name it."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            yield stream
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{str(path)!r} cannot be read as UTF-8 text ({error}).") from error

@@ -86,9 +86,9 @@ class Store:
 
         bad = [[file.path, str(file.error)] for file in files if file.error is not None]
         good = [file for file in files if file.error is None]
-        names = [_text(file.path) for file in good for _ in file.starts]
+        names = [storable(file.path) for file in good for _ in file.starts]
         features = np.array([row for file in good for row in file.features]).reshape(len(names), len(self.columns))
-        about = json.dumps({"errors": [[_text(path), _text(reason)] for path, reason in bad]})
+        about = json.dumps({"errors": [[storable(path), storable(reason)] for path, reason in bad]})
         table = pyarrow.table(
             [
                 pyarrow.array(names, pyarrow.string()),
@@ -103,7 +103,7 @@ class Store:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         if bad:
-            self._write_errors(self.folder / ERRORS, [[_text(path), _text(reason)] for path, reason in bad], "a")
+            self._write_errors(self.folder / ERRORS, [[storable(path), storable(reason)] for path, reason in bad], "a")
         self.n_done = stop
         self.n_rows += len(names)
         self.n_bad += len(bad)
@@ -147,7 +147,7 @@ def _check_settings(place: Path, described: dict[str, Any]) -> None:
         raise ValueError(f"{place.parent} was begun otherwise ({shown}). Give another folder, or empty this one.")
 
 
-def _text(name: str) -> str:
+def storable(name: str) -> str:
     """Make a file name that is no UTF-8 storable: its odd bytes are shown as escapes."""
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 

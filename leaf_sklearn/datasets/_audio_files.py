@@ -91,7 +91,9 @@ def _rows_of_folders(root: Path) -> list[Row]:
         for folder in sorted(root.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in EXTENSIONS and not file.name.startswith(".") and file.is_file()
+        if file.suffix.lower() in EXTENSIONS
+        and file.is_file()
+        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     ]
     if not rows:
         loose = sum(file.suffix.lower() in EXTENSIONS for file in root.iterdir())

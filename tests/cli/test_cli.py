@@ -1,6 +1,7 @@
 """The command, from arguments to files, run in this process."""
 
 import csv
+import os
 import sys
 
 import joblib
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 from pyarrow import parquet
+from sklearn.preprocessing import StandardScaler
 
 import leaf_sklearn
 from leaf_sklearn._training import split, trial
@@ -225,6 +227,43 @@ def test_fit_leaves_the_test_clips_out(table, tmp_path, capsys):
     np.testing.assert_array_equal(joblib.load(model).transform(files), by_hand.transform(files))
 
 
+def test_fit_refuses_splits_that_it_does_not_know(table, tmp_path, capsys):
+    text, out = table.read_text(), tmp_path / "m.joblib"
+    for word, message in (("training", "split holds ['test', 'training']"), ("test", "split holds ['test']")):
+        table.write_text(text.replace(",train\n", f",{word}\n"))
+        assert_refused(capsys, ["fit", table, "--out", out, *TINY], message)
+    lines = text.splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if not (",class1," in line and line.endswith(",train\n"))))
+    assert_refused(capsys, ["fit", table, "--out", out, *TINY], "all training clips are of the class 'class0'")
+    assert not out.exists()
+
+
+def test_a_model_that_was_written_is_told_whatever_comes_after(table, tmp_path, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "score_on", interrupt)
+    model = tmp_path / "m.joblib"
+    assert main(["fit", str(table), "--out", str(model), *TINY]) == 130
+    shown = capsys.readouterr()
+    assert shown.out.endswith(f"Saved {model}\n") and "nothing was written but what is told above" in shown.err
+    assert joblib.load(model).transform([np.zeros(400)]).shape[0] == 1
+
+
+def test_names_that_are_no_utf8_and_endings_in_capitals(recordings, tmp_path):
+    model, folder = tmp_path / "m.joblib", tmp_path / "odd"
+    assert main(["fit", str(recordings), "--out", str(model), "--frontend", "mel", *TINY]) == 0
+    folder.mkdir()
+    first = min(recordings.rglob("*.wav"))
+    (folder / os.fsdecode(b"caf\xe9.wav")).write_bytes(first.read_bytes())
+    for ending in ("csv", "NPZ", "parquet"):
+        assert main(["transform", str(model), str(folder), "--out", str(tmp_path / f"f.{ending}")]) == 0
+    _, rows = read_table(tmp_path / "f.csv")
+    assert rows[0][0].endswith("caf\\xe9.wav")
+    assert np.load(tmp_path / "f.NPZ")["files"][0] == rows[0][0]
+    assert not list(tmp_path.glob(".f*"))
+
+
 def test_a_start_that_was_kept_is_told(recordings, tmp_path, capsys, monkeypatch):
     model = tmp_path / "model.joblib"
     right = iter([np.ones(12), np.zeros(12)])
@@ -301,6 +340,8 @@ def test_errors(recordings, tmp_path, capsys):
     broken, other = tmp_path / "broken.joblib", tmp_path / "other.joblib"
     broken.write_text("this is no model")
     joblib.dump({"a": 1}, other)
+    scaler = tmp_path / "scaler.joblib"
+    joblib.dump(StandardScaler().fit([[0.0], [1.0]]), scaler)
     wav = next(recordings.rglob("*.wav"))
     out = tmp_path / "features.csv"
     (tmp_path / "empty").mkdir()
@@ -321,6 +362,7 @@ def test_errors(recordings, tmp_path, capsys):
         (["fit", recordings, "--out", tmp_path / "empty"], "expected the name of a file"),
         (["fit", recordings, "--out", tmp_path / "x", "--frontend", "leef"], "Got frontend='leef'"),
         (["inspect", tmp_path / "nowhere"], "There is no model file"),
+        (["inspect", scaler], "scaler.joblib: Got a StandardScaler, expected a LeafTransformer"),
         (["inspect", good, "--clip", tmp_path / "no.wav", "--out", tmp_path / "x"], "no.wav"),
         (["transform", tmp_path / "nowhere", wav, "--out", out], "There is no model file"),
         (

@@ -289,6 +289,21 @@ def test_a_listing_walks_in_the_same_order_each_time(archive):
     assert list(listing.from_place(20)) == files_of(archive)[20:]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", b'file\n"a.wav\n'), ("b.csv", b"file\ncaf\xe9.wav\n"), ("c.txt", "a.wav\n".encode("utf-16"))],
+)
+def test_lists_that_cannot_be_read_are_named(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"{name}' cannot be read as UTF-8 text"):
+        list(Listing([str(tmp_path / name)]))
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.txt").write_bytes("\ufeffa.wav\r\nb.wav\n".encode())
+    assert list(Listing([str(tmp_path / "a.txt")])) == [str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
+
+
 def test_jobs_are_full_by_files_or_by_bytes(archive):
     files = files_of(archive)
     size = os.path.getsize(files[0])
