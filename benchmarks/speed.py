@@ -25,7 +25,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from leaf_sklearn import LeafTransformer, MelTransformer
-from leaf_sklearn.dsp.bandlimited import BandPlan, plan_bands, pooled_energies, prepare_bands
+from leaf_sklearn.dsp.band_plan import BandPlan, plan_bands
+from leaf_sklearn.dsp.band_weights import prepare_bands
+from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, scale_matrix
 from leaf_sklearn.dsp.kernels import gabor_kernels, gaussian_lowpass, sigma_limits
 from leaf_sklearn.frontends import CapturedFrontend, Frontend, make_frontend

@@ -12,37 +12,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ._bandblocks import block_energies
-from ._bandends import Ends, find_ends, outside_energies, subtract_ends_
-from ._bandplan import SIDE_LOBE_IN_TRAINING, BandPlan, plan_bands, plan_kernels
-from ._bandweights import PreparedBands, prepare_bands, prepare_kernels
+from .band_blocks import block_energies
+from .band_ends import Ends, find_ends, outside_energies, subtract_ends_
+from .band_plan import BandPlan
+from .band_weights import PreparedBands
 from .framing import frame_count, place_clips
-
-__all__ = [
-    "SIDE_LOBE_IN_TRAINING",
-    "BandPlan",
-    "PreparedBands",
-    "bandlimited_energies",
-    "plan_bands",
-    "plan_kernels",
-    "pooled_energies",
-    "prepare_bands",
-    "prepare_kernels",
-]
 
 # What is transformed at once: on a CPU so many blocks that the arrays stay in its caches, elsewhere so many nodes of
 # the largest group (1 GB), with which memory is bounded for long clips.
 BLOCKS_CPU, NODES_ELSEWHERE = 80, 2**27
 
 
-def bandlimited_energies(
-    waveforms: Tensor, lengths: Tensor | None, center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan
-) -> Tensor:
-    """Energies of Gabor filters, squared and pooled by Gaussian windows: (B, N) -> (B, F, T).
+def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:
+    """Energies of filters, squared and pooled: (B, N) -> (B, F, T).
 
-    Equal to the stride-1 convolution with the truncated kernels, squared modulus and pooling, all with "same" zero
-    padding, within 1e-5 of the loudest filter of the frame and its neighbours where a filter passes the sound at all.
-    Gradients flow to all but the plan.
+    Equal to the stride-1 convolution with the kernels, squared modulus and pooling. For Gabor filters under Gaussian
+    windows, with "same" zero padding throughout, within 1e-5 of the loudest filter of the frame and its neighbours
+    where a filter passes the sound at all, and 1e-4 where a sound begins or ends with the clip. Gradients flow to
+    waveforms and constants.
 
     Parameters
     ----------
@@ -50,18 +37,9 @@ def bandlimited_energies(
         Row i holds a clip in [0, lengths[i]); what follows is ignored.
     lengths : Tensor of shape (B,) or None
         Clip lengths in samples, None for N everywhere.
-    center, sigma : Tensor of shape (F,)
-        Centre frequencies in rad/sample and standard deviations in samples.
-    width : Tensor of shape (F,)
-        Widths of the pooling windows as a share of half the kernel.
-    plan : BandPlan
-        From :func:`plan_bands` for these values, or values near them.
+    bands : PreparedBands
+        From :func:`prepare_bands` or :func:`prepare_kernels`.
     """
-    return pooled_energies(waveforms, lengths, prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype))
-
-
-def pooled_energies(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:
-    """Energies as from :func:`bandlimited_energies`, with constants prepared before: (B, N) -> (B, F, T)."""
     plan, n_times = bands.plan, waveforms.shape[1]
     n_frames = frame_count(n_times, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
     ends = find_ends(bands, n_times if lengths is None else lengths)
@@ -108,12 +86,16 @@ def _run(
         own = slice(None) if lengths is None else rows
         left = ends.left if isinstance(ends.left, int) else ends.left[rows]
         signal = _cut_blocks(waveforms[rows], None if lengths is None else lengths[rows], left, blocks, plan)
-        at, here = _locate(ends.cells[own], rows, blocks, plan)
+        # Where the ends' cells stand among those of these blocks, and whether they do.
+        row = torch.arange(rows.stop - rows.start, device=waveforms.device)[:, None, None]
+        block = ends.cells[own] // plan.valid - blocks.start
+        at = (row * len(blocks) + block.clamp(0, len(blocks) - 1)) * plan.cells + ends.cells[own] % plan.valid
         part, values = block_energies(_spectrum(signal, plan), at.flatten(), bands)
         first = rows.start * n_blocks + blocks.start
         framed[:, first : first + signal.shape[0]] = part
         values = [value.view(-1, *at.shape, value.shape[2]) for value in values]
         if len(blocks) < n_blocks:  # each cell is found in one part of its row
+            here = ((block >= 0) & (block < len(blocks)))[..., None]
             values = [value * here for value in values]
         if blocks.start == 0:
             nodes.append(values)
@@ -158,15 +140,6 @@ def _spectrum(signal: Tensor, plan: BandPlan) -> Tensor:
     before, after = plan.overhang
     spectrum = torch.fft.fft(signal)
     return torch.cat((spectrum[:, plan.block - before :], spectrum, spectrum[:, :after]), 1)
-
-
-def _locate(cells: Tensor, rows: slice, blocks: range, plan: BandPlan) -> tuple[Tensor, Tensor]:
-    """Where cells of clips stand among those of a chunk's blocks, and whether they do: (b, 2, C) -> (rows, 2, C)."""
-    row = torch.arange(rows.stop - rows.start, device=cells.device)[:, None, None]
-    block = cells // plan.valid - blocks.start
-    here = (block >= 0) & (block < len(blocks))
-    at = (row * len(blocks) + block.clamp(0, len(blocks) - 1)) * plan.cells + cells % plan.valid
-    return at, here[..., None]
 
 
 def _join(framed: Tensor, places: Tensor, plan: BandPlan) -> Tensor:

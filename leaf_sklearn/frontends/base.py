@@ -88,6 +88,7 @@ class Frontend(nn.Module):
     def energies(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Pooled energies before floor, scale and compression: (B, N) and (B,) -> (B, F, T)."""
         with full_precision(waveforms.device):
+            waveforms = waveforms.to(self.energy_scale.dtype)  # halves may come from autocast
             if self.preemphasis is not None:
                 waveforms = self.preemphasis(place_clips(waveforms, lengths, 0, start=0, stop=waveforms.shape[1]))
             return self.filterbank.energies(waveforms, lengths, self.pooling)

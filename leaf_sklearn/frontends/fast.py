@@ -7,16 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dsp.bandlimited import (
-    SIDE_LOBE_IN_TRAINING,
-    PreparedBands,
-    bandlimited_energies,
-    plan_bands,
-    plan_kernels,
-    pooled_energies,
-    prepare_bands,
-    prepare_kernels,
-)
+from ..dsp.band_plan import SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
+from ..dsp.band_weights import PreparedBands, prepare_bands, prepare_kernels
+from ..dsp.bandlimited import pooled_energies
 from ..dsp.framing import place_clips
 from ..dsp.overlap_save import block_length, block_step, correlate_blocks, kernel_spectra
 from ..dsp.scales import Floats
@@ -64,8 +57,9 @@ def gabor_energies(
             side_lobe=SIDE_LOBE_IN_TRAINING,
             few_groups=center.device.type != "cpu",
         )
-        return bandlimited_energies(waveforms, lengths, center, sigma, width, plan)
-    bands = gabor_bands(center, sigma, width, kernel_size=kernel_size, hop=hop, dtype=waveforms.dtype)
+        bands = prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype)
+    else:
+        bands = gabor_bands(center, sigma, width, kernel_size=kernel_size, hop=hop, dtype=waveforms.dtype)
     return pooled_energies(waveforms, lengths, bands)
 
 
@@ -160,13 +154,13 @@ def overlap_save_energies(
             end = start - before + (-(-n_out // step) - 1) * step + block_length(spectra)
             placed = place_clips(clips, counts, left, start=start - before, stop=end)
             energies = activation(correlate_blocks(placed, spectra, step=step, n_out=n_out))
-            energies = _fill_outside_(energies, start, left, n_times if counts is None else counts, pooling.fill)
+            energies = fill_outside_(energies, start, left, n_times if counts is None else counts, pooling.fill)
             frames.append(pooling(energies))
         rows.append(torch.cat(frames, dim=-1))
     return torch.cat(rows)
 
 
-def _fill_outside_(energies: Tensor, start: int, left: int | Tensor, lengths: int | Tensor, fill: float) -> Tensor:
+def fill_outside_(energies: Tensor, start: int, left: int | Tensor, lengths: int | Tensor, fill: float) -> Tensor:
     """Replace what lies outside the clips, from position ``start`` on, in place: (B, F, L) -> (B, F, L)."""
     if isinstance(left, Tensor) and isinstance(lengths, Tensor):
         position = torch.arange(start, start + energies.shape[-1], device=energies.device) - left[:, None]

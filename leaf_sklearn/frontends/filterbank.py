@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..dsp.bands import Bands, FilterRange, matrix_bands, random_bands, row_bands, scale_bands, scale_matrix
 from ..dsp.framing import correlate, place_clips
 from ..dsp.scales import Floats
-from .fast import SHORT_WINDOWS, by_length, free_energies, overlap_save_energies
+from .fast import SHORT_WINDOWS, by_length, fill_outside_, free_energies, overlap_save_energies
 from .parameters import ReferenceArrays
 from .pooling import Pooling, WeightedPooling
 
@@ -62,17 +62,13 @@ class Filterbank(nn.Module):
 
     energy_floor: float | None = 1e-5
     equal_lengths = False
+    has_fast_form = True  # whether energies have a faster form than the one that they are defined by
     squares = True  # whether the activation is the squared modulus
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__()
         self.sample_rate, self.n_filters = settings.span.sample_rate, settings.span.n_filters
         self.kernel_size, self.fast = settings.window, settings.fast
-
-    @classmethod
-    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
-        """Whether energies under this pooling have a faster form than convolution."""
-        return True
 
     def kernels(self) -> Tensor:
         """Taps, (C, kernel_size), with which clips are correlated: impulse responses backwards in time."""
@@ -144,10 +140,7 @@ class Filterbank(nn.Module):
             start, stop = frame * hop, (min(frame + step, n_frames) - 1) * hop + window
             low, high = max(start, first), min(stop, last)
             filtered = correlate(placed[:, low - first : high - first + self.kernel_size - 1], kernels)
-            energies = self.activation(filtered)
-            if isinstance(left, Tensor) and lengths is not None:
-                position = torch.arange(low, high, device=waveforms.device)[None] - left[:, None]
-                inside = (position >= 0) & (position < lengths[:, None])
-                energies = torch.where(inside[:, None], energies, energies.new_full((), pooling.fill))
+            counts = n_times if lengths is None else lengths
+            energies = fill_outside_(self.activation(filtered), low, left, counts, pooling.fill)
             pooled.append(pooling(nn.functional.pad(energies, (low - start, stop - high), value=pooling.fill)))
         return torch.cat(pooled, dim=-1)

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..dsp.bandlimited import PreparedBands, pooled_energies
+from ..dsp.band_weights import PreparedBands
+from ..dsp.bandlimited import pooled_energies
 from ..dsp.bands import Bands, distinct
 from ..dsp.kernels import gabor_kernels, sigma_limits
 from ..dsp.scales import Floats

@@ -68,7 +68,8 @@ def make_frontend(
         "auto" takes the preset's own, None leaves energies as they are.
     algorithm : {"auto", "direct", "fast"}
         "direct" convolves; "fast" transforms blocks. Gabor filters under the Gaussian lowpass keep each filter's band
-        alone and are within 1e-5 of the clip's loudest energy, other kernels keep everything and differ by rounding.
+        alone and are within 1e-5 of the clip's loudest energy (1e-4 for an impulse on its first or last sample), other
+        kernels keep everything and differ by rounding.
         "auto" is "fast" where there is one (not for "mel", "mel-pcen" and "wavegram"). Clips shorter than two windows
         are convolved in any case.
     n_fft : int, optional
@@ -125,7 +126,7 @@ def make_frontend(
         raise ValueError(f"Got n_filters={n_filters}, expected at least 1.")
     pool = _pooling(preset, pooling)
     _one_of("algorithm", algorithm, ALGORITHMS)
-    if algorithm == "fast" and not preset.filterbank.has_fast_form(pool):
+    if algorithm == "fast" and not preset.filterbank.has_fast_form:
         raise ValueError(
             f"Got algorithm='fast' with frontend={name!r} and pooling={pooling!r}, expected 'auto' or 'direct'."
         )
@@ -135,7 +136,7 @@ def make_frontend(
         init=_init(init, n_filters, sample_rate, fmin, fmax),
         n_fft=n_fft,
         sort_filters=sort_filters,
-        fast=algorithm != "direct" and preset.filterbank.has_fast_form(pool),
+        fast=algorithm != "direct" and preset.filterbank.has_fast_form,
         generator=generator,
     )
     if n_fft is not None and not (settings.reads_matrix or preset.filterbank is MelBank):

@@ -36,6 +36,7 @@ class MelBank(Filterbank):
     """
 
     energy_floor = None
+    has_fast_form = False
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__(settings)
@@ -49,17 +50,11 @@ class MelBank(Filterbank):
     matrix: Tensor
     taper: Tensor
 
-    @classmethod
-    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
-        """Whether energies under this pooling have a faster form than this one: no."""
-        return False
-
     def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
         """Mel energies of every frame: (B, N) and (B,) -> (B, F, T)."""
         n_frames, window, hop = pooling.n_frames(waveforms.shape[1]), pooling.kernel_size, pooling.hop
         stop = (n_frames - 1) * hop + window
-        left: int | Tensor = 0 if lengths is None else pooling.left_padding(lengths)
-        frames = place_clips(waveforms, lengths, left, start=0, stop=stop).unfold(1, window, hop)
+        frames = place_clips(waveforms, lengths, 0, start=0, stop=stop).unfold(1, window, hop)
         step = max(numbers_at_once(waveforms.device) // (len(waveforms) * self.n_fft), 1)
         return torch.cat([self._spectral(part) for part in frames.split(step, dim=1)], dim=1).transpose(1, 2)
 

@@ -112,6 +112,7 @@ class WavegramBank(Filterbank):
 
     energy_floor = None
     equal_lengths = True
+    has_fast_form = False
 
     def __init__(self, settings: BankSettings) -> None:
         super().__init__(settings)
@@ -125,11 +126,6 @@ class WavegramBank(Filterbank):
         layers.append(ConvNorm((settings.span.n_filters, width, 3, 3), generator=generator))
         layers.append(ConvNorm((settings.span.n_filters, settings.span.n_filters, 3, 3), generator=generator))
         self.layers = nn.ModuleList(layers)
-
-    @classmethod
-    def has_fast_form(cls, pooling: type[Pooling]) -> bool:
-        """Whether energies under this pooling have a faster form than this one: no."""
-        return False
 
     def energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
         """Run the network on clips of one length: (B, N) -> (B, F, T); ``lengths`` is ignored.

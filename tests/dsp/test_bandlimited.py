@@ -8,16 +8,9 @@ import torch
 from helpers import TASKS, needs_tasks
 
 from leaf_sklearn.dsp import bandlimited
-from leaf_sklearn.dsp._bandplan import SIDE_LOBE
-from leaf_sklearn.dsp.bandlimited import (
-    SIDE_LOBE_IN_TRAINING,
-    bandlimited_energies,
-    plan_bands,
-    plan_kernels,
-    pooled_energies,
-    prepare_bands,
-    prepare_kernels,
-)
+from leaf_sklearn.dsp.band_plan import SIDE_LOBE, SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
+from leaf_sklearn.dsp.band_weights import prepare_bands, prepare_kernels
+from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
 from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
 from leaf_sklearn.dsp.smoothing import exponential_moving_average
@@ -110,6 +103,10 @@ def neighbourhood(energies):
     return torch.nn.functional.max_pool1d(energies.amax(1, keepdim=True), 3, stride=1, padding=1)
 
 
+def bandlimited_energies(waveforms, lengths, center, sigma, width, plan):
+    return pooled_energies(waveforms, lengths, prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype))
+
+
 def fast_energies(waveforms, lengths, parameters, kernel_size=401, hop=160, **options):
     plan = plan_bands(*parameters, kernel_size=kernel_size, hop=hop, **options)
     return bandlimited_energies(waveforms, lengths, *parameters, plan)
@@ -130,6 +127,18 @@ def test_equals_convolution(parameters, few_groups):
         # Where digital silence borders on sound, frames two further on hear what the band's ends ring by.
         assert (error[:6] <= 2e-6 * neighbourhood(expected[:6])).all()
         assert (energies[-1] == 0).all()
+
+
+@pytest.mark.parametrize("parameters", ["init", "random"])
+def test_impulses_at_the_ends_of_a_clip(parameters):
+    """Where a sound begins or ends with the clip, the squared envelope is cut off between nodes."""
+    values = PARAMETERS[parameters]()
+    for rest in range(0, 160, 16):
+        waveforms = torch.zeros(2, 2400 + rest, dtype=torch.float64)
+        waveforms[0, 0] = waveforms[1, -1] = 1.0
+        expected = direct_energies(waveforms, *values, kernel_size=401, hop=160)
+        error = (fast_energies(waveforms.float(), None, values) - expected).abs()
+        assert (error <= 1e-4 * expected.amax((1, 2), keepdim=True)).all()
 
 
 @pytest.mark.parametrize("n_times", [1, 2, 100, 160, 161, 199, 200, 201, 320, 401, 640, 1600])

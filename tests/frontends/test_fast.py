@@ -4,7 +4,7 @@ import pytest
 import torch
 from golden import cases
 
-from leaf_sklearn.dsp import _bandends
+from leaf_sklearn.dsp import band_ends
 from leaf_sklearn.frontends import fast, make_frontend
 
 VARIANTS = [
@@ -190,10 +190,40 @@ def test_what_is_kept_about_ends_is_bounded(monkeypatch):
     rows = [torch.randn(1, n, generator=torch.Generator().manual_seed(n)) for n in range(4000, 4012)]
     expected = [frontend(row) for row in rows]
     fast._prepared.cache_clear()
-    monkeypatch.setattr(_bandends, "KEPT_PADDINGS", 5)
+    monkeypatch.setattr(band_ends, "KEPT_PADDINGS", 5)
     for row, features in zip(rows, expected, strict=True):
         torch.testing.assert_close(frontend(row), features, rtol=0, atol=0)
     lengths = torch.tensor([4000 + n for n in range(12)])
     together = torch.nn.utils.rnn.pad_sequence([row[0] for row in rows], batch_first=True)
     for found, features in zip(frontend(together, lengths), expected, strict=True):
         torch.testing.assert_close(found[None, :, : features.shape[2]], features, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("options", [{"name": "td-fbanks"}, {"name": "leaf", "pooling": "lowpass"}], ids=str)
+@pytest.mark.parametrize("hop_ms", [2.5, 10.0, 60.0])
+def test_clips_shorter_than_a_window_that_is_not_padded(options, hop_ms):
+    """On a GPU, whose lengths are not looked at, the fast form takes these too."""
+    frontend = make_frontend(**options, hop_ms=hop_ms, n_filters=8)
+    lengths = torch.tensor([30, 100, 200, 399, 400, 401, 402, 560, 1604])
+    waveforms = noise(len(lengths), 1604)
+    with torch.no_grad():
+        found = frontend.filterbank.fast_energies(waveforms, lengths, frontend.pooling)
+        wanted = frontend.filterbank.convolved_energies(waveforms, lengths, frontend.pooling)
+    for row, count in enumerate(frontend.n_frames(lengths).tolist()):
+        difference = (found - wanted)[row, :, :count].abs().max()
+        assert difference <= 1e-5 * wanted[row, :, :count].max(), lengths[row]
+
+
+def test_a_centre_that_is_no_number_makes_features_that_are_none():
+    frontend = make_frontend("leaf", n_filters=6)
+    with torch.no_grad():
+        frontend.filterbank.raw_center[3] = torch.nan
+        assert frontend(noise(1, 4000))[0, 3].isnan().all()
+
+
+@pytest.mark.parametrize("name", ["leaf", "td-fbanks", "sincnet", "sincnet+", "mel", "wavegram"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_waveforms_of_another_type_are_converted(name, dtype):
+    frontend, waveforms = make_frontend(name).eval(), noise(2, 3000).to(dtype)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(frontend(waveforms), frontend(waveforms.float()), rtol=0, atol=0)

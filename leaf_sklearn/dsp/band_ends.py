@@ -1,12 +1,11 @@
 """Frames at the ends of a clip: zero padding applies to energies, so what a window finds outside is taken off again."""
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from ._bandweights import PreparedBands, node_weights
+from .band_weights import PreparedBands, node_weights
 from .framing import frame_count, left_padding
 
 # Paddings whose weights are kept, 0.1 MB each at default settings: those of clips of all lengths at a hop of 160.
@@ -58,20 +57,15 @@ def find_ends(bands: PreparedBands, lengths: int | Tensor) -> Ends:
 
 def _weights_of(bands: PreparedBands, pairs: list[tuple[int, int]]) -> list[Tensor]:
     """Weights for these pairs of paddings: the bands keep them, what they lack is computed at once."""
-    found = {pair: rows for pair in pairs if (rows := bands.end_weights.get(pair)) is not None}
+    found, grad = dict(bands.end_weights), torch.is_grad_enabled()
     missing = [pair for pair in pairs if pair not in found]
     if missing:
-        with ExitStack() as modes:
-            if torch.is_inference_mode_enabled():  # kept for calls outside it
-                modes.enter_context(torch.inference_mode(False))
-                modes.enter_context(torch.no_grad())
+        with torch.inference_mode(False), torch.set_grad_enabled(grad):  # kept for calls outside an inference mode
             fresh = _weigh(bands, *torch.tensor(missing, device=bands.end_windows.device).unbind(1))
             found |= {pair: list(rows) for pair, *rows in zip(missing, *(each.split(1) for each in fresh), strict=True)}
-        if len(bands.end_weights) + len(missing) > KEPT_PADDINGS:
+        if len(found) > KEPT_PADDINGS:
             bands.end_weights.clear()
         bands.end_weights.update((pair, found[pair]) for pair in missing)
-    if len(pairs) == 1:
-        return found[pairs[0]]
     return [torch.cat(rows) for rows in zip(*(found[pair] for pair in pairs), strict=True)]
 
 

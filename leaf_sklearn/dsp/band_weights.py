@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ._bandplan import BandPlan
+from .band_plan import BandPlan
 from .kernels import gaussian_lowpass
 
 # Energies between nodes are interpolated as a Gaussian process with correlation exp(-t^2 / 2 rho^2), rho = SPACINGS
@@ -59,35 +59,33 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     """Compute the constants for waveforms of a type; gradients flow to the three parameters, each of shape (F,)."""
     order = torch.tensor(plan.order, device=center.device)
     center, sigma, width = (values.double()[order] for values in (center, sigma, width))
-    response = _responses(center[:, None], sigma[:, None], plan, dtype)
     windows = gaussian_lowpass(width, kernel_size=plan.kernel_size).to(dtype)
-    responses, weights = [], []
-    for members, group in zip(plan.members, plan.groups, strict=True):
-        starts = group.first + group.step * torch.arange(len(group.filters), device=center.device)
-        bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=center.device)
-        band = torch.gather(response[members], 1, bins % plan.block)
-        responses.append((band if band.is_complex() else band.repeat_interleave(2, 1))[:, None])
-        pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
-        weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
-    leaks = None
-    if plan.leaks is not None:
-        leaks = torch.as_tensor(plan.leaks, dtype=dtype, device=center.device)
-    return PreparedBands(plan, responses, weights, _end_windows(windows, plan), leaks, order.argsort())
+    return _prepare(_responses(center[:, None], sigma[:, None], plan, dtype), windows, order.argsort(), plan)
 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
     """Compute the constants for any kernels and pooling windows: complex (F, K), real (F, K)."""
-    # Plans for kernels keep the filters in their order.
-    places = torch.arange(len(kernels), device=kernels.device)
     # Taps at their distance from the centre; correlation makes the transform an inverse one, here left unnormalised
     # but for the factor of the inverse FFTs to come.
     taps = functional.pad(kernels, (0, plan.block - plan.kernel_size)).roll(-plan.reach, 1)
-    response = torch.fft.ifft(taps)
-    weights = node_weights(windows[None], plan.hop, plan.hop, n_cells=plan.frame_cells, first=plan.offset)[0]
-    weights = weights.unflatten(1, (plan.frame_cells, -1)).flip(1)
-    responses = [response[members, None] for members in plan.members]
-    pooling = [weights[members] for members in plan.members]
-    return PreparedBands(plan, responses, pooling, _end_windows(windows, plan), None, places)
+    # Plans for kernels keep the filters in their order.
+    return _prepare(torch.fft.ifft(taps), windows, torch.arange(len(kernels), device=kernels.device), plan)
+
+
+def _prepare(response: Tensor, windows: Tensor, places: Tensor, plan: BandPlan) -> PreparedBands:
+    """Share responses over a block (F, L) and windows (F, K) out to the groups."""
+    device, responses, weights = windows.device, [], []
+    for members, group in zip(plan.members, plan.groups, strict=True):
+        band = response[members]
+        if group.rate < plan.hop:
+            starts = group.first + group.step * torch.arange(len(group.filters), device=device)
+            bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=device)
+            band = torch.gather(band, 1, bins % plan.block)
+        responses.append((band if band.is_complex() else band.repeat_interleave(2, 1))[:, None])
+        pooled = node_weights(windows[None, members], group.rate, plan.hop, n_cells=plan.frame_cells, first=plan.offset)
+        weights.append(pooled[0].unflatten(1, (plan.frame_cells, -1)).flip(1))
+    leaks = None if plan.leaks is None else torch.as_tensor(plan.leaks, dtype=windows.dtype, device=device)
+    return PreparedBands(plan, responses, weights, _end_windows(windows, plan), leaks, places)
 
 
 def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype) -> Tensor:
@@ -114,14 +112,14 @@ def _responses(center: Tensor, sigma: Tensor, plan: BandPlan, dtype: torch.dtype
 
 
 def _end_windows(windows: Tensor, plan: BandPlan) -> Tensor:
-    """Halves of the windows that may lie outside a clip: (F, K) -> (2, F, end_frames, end_samples).
+    """Parts of the windows that may lie outside a clip: (F, K) -> (2, F, end_frames, end_samples).
 
     Samples are those of the first or last frame; frames further in are shifted against it.
     """
-    spare = plan.end_samples - plan.reach
+    spare = plan.end_samples - plan.outside
     shifts = [frame * plan.hop for frame in range(plan.end_frames)]
-    first = [functional.pad(windows[:, : plan.reach - shift], (shift, spare)) for shift in shifts]
-    last = [functional.pad(windows[:, shift - plan.reach :], (spare, shift)) for shift in shifts]
+    first = [functional.pad(windows[:, : plan.outside - shift], (shift, spare)) for shift in shifts]
+    last = [functional.pad(windows[:, shift - plan.outside :], (spare, shift)) for shift in shifts]
     return torch.stack((torch.stack(first, 1), torch.stack(last, 1)))
 
 

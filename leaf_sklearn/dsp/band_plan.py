@@ -2,9 +2,8 @@
 
 import math
 import sys
-from dataclasses import dataclass, field
-from functools import cached_property
-from itertools import accumulate
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -62,7 +61,7 @@ class BandGroup:
         return [self.first + self.step * index for index in range(len(self.filters))]
 
 
-@dataclass(frozen=True)
+@dataclass
 class BandPlan:
     """All that the fast path must know on the host; good for parameters near those it was made from.
 
@@ -78,79 +77,38 @@ class BandPlan:
     padding: str = "same"
     leaks: np.ndarray | None = field(default=None, compare=False)
 
-    @cached_property
-    def reach(self) -> int:
-        """Samples that a kernel reaches to the left of its centre."""
-        return self.kernel_size // 2
-
-    @cached_property
-    def lost(self) -> int:
-        """Cells of a block that circular convolution spoils, with a margin: kernels of limited bands ring on."""
-        return max(math.ceil((self.kernel_size - 1 + self.kernel_size // 6) / self.hop), 1)
-
-    @cached_property
-    def before(self) -> int:
-        """Samples of a block before its first valid cell: a kernel's reach and half of the margin."""
-        return self.reach + (self.lost * self.hop - self.kernel_size + 1) // 2
-
-    @cached_property
-    def cells(self) -> int:
-        """Cells of a block, of which an eighth is lost. Longer ones would fit clips of a second less well."""
-        return 8 * self.lost
-
-    @cached_property
-    def valid(self) -> int:
-        """Cells of a block that are kept."""
-        return self.cells - self.lost
-
-    @cached_property
-    def block(self) -> int:
-        """Samples of a block."""
-        return self.cells * self.hop
-
-    @cached_property
-    def frame_cells(self) -> int:
-        """Cells about a pooling window, with a slack of at least a quarter of it on either side."""
-        return math.ceil(1.5 * self.kernel_size / self.hop)
-
-    @cached_property
-    def offset(self) -> int:
-        """Samples from the first of these cells to the window."""
-        return (self.frame_cells * self.hop - self.kernel_size) // 2
-
-    @cached_property
-    def end_cells(self) -> int:
-        """Cells about the half of a pooling window that may lie outside a clip, with the same slack."""
-        slack = (self.offset + 0.75 * self.kernel_size) / self.hop
-        return min(max(math.ceil(slack), self.frame_cells - self.reach // self.hop), self.frame_cells)
-
-    @cached_property
-    def end_samples(self) -> int:
-        """Samples from `offset` in the first of these cells to the end of a window in the last of them."""
-        return self.kernel_size - (self.frame_cells - self.end_cells) * self.hop
-
-    @cached_property
-    def end_frames(self) -> int:
-        """Frames at either end of a clip that may reach beyond it."""
-        return math.ceil(self.reach / self.hop)
-
-    @cached_property
-    def order(self) -> tuple[int, ...]:
-        """Filters in the order in which the groups hold them."""
-        return tuple(index for group in self.groups for index in group.filters)
-
-    @cached_property
-    def members(self) -> tuple[slice, ...]:
-        """Where each group's filters stand in that order."""
-        stops = list(accumulate(len(group.filters) for group in self.groups))
-        return tuple(slice(stop - len(group.filters), stop) for stop, group in zip(stops, self.groups, strict=True))
-
-    @cached_property
-    def overhang(self) -> tuple[int, int]:
-        """Bins that bands need before the first and after the last of a block."""
-        first = min(group.first for group in self.groups)
-        stop = max(group.starts[-1] + group.rate * self.cells for group in self.groups)
-        return max(-first, 0), max(stop - self.block, 0)
+    def __post_init__(self) -> None:
+        """Derive the rest."""
+        size, hop = self.kernel_size, self.hop
+        # Samples that a kernel reaches to the left of its centre.
+        self.reach = size // 2
+        # Cells of a block that circular convolution spoils, with a margin: kernels of limited bands ring on.
+        self.lost = max(math.ceil((size - 1 + size // 6) / hop), 1)
+        # Samples of a block before its first valid cell: a kernel's reach and half of the margin.
+        self.before = self.reach + (self.lost * hop - size + 1) // 2
+        # Of the cells of a block an eighth is lost. Longer ones would fit clips of a second less well.
+        self.cells, self.valid = 8 * self.lost, 7 * self.lost
+        self.block = self.cells * hop
+        # Cells about a pooling window, with a slack of at least a quarter of it on either side, and samples before it.
+        self.frame_cells = math.ceil(1.5 * size / hop)
+        self.offset = (self.frame_cells * hop - size) // 2
+        # How much of a window may lie outside a clip, half of it or, without padding, most of the one window of a clip
+        # that is shorter; cells about that part, with the same slack; samples from `offset` in the first of them to the
+        # end of a window in the last of them; frames that may reach beyond the clip.
+        same = self.padding == "same"
+        self.outside = self.reach if same else size
+        slack = max(math.ceil((self.offset + 0.75 * size) / hop), self.frame_cells - self.reach // hop)
+        self.end_cells = min(slack, self.frame_cells) if same else self.frame_cells
+        self.end_samples = size - (self.frame_cells - self.end_cells) * hop
+        self.end_frames = math.ceil(self.reach / hop) if same else 1
+        # Filters in the order in which the groups hold them, and where each group's stand in it.
+        self.order = tuple(index for group in self.groups for index in group.filters)
+        stops = [0, *accumulate(len(group.filters) for group in self.groups)]
+        self.members = tuple(slice(*each) for each in pairwise(stops))
+        # Bins that bands need before the first and after the last of a block.
+        first = min((group.first for group in self.groups), default=0)
+        stop = max((group.starts[-1] + group.rate * self.cells for group in self.groups), default=0)
+        self.overhang = max(-first, 0), max(stop - self.block, 0)
 
 
 def plan_bands(
@@ -181,7 +139,6 @@ def plan_bands(
     center, sigma, width = (np.asarray(values, dtype=np.float64) for values in (center, sigma, width))
     plan = BandPlan(kernel_size, hop, ())
     rates = np.array([rate for rate in (FEW_RATES if few_groups else RATES) if rate < hop] + [hop])
-    group_nodes = sys.maxsize if few_groups else GROUP_NODES
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
     # Half the band that a filter needs: to BAND_END, and to where side lobes may be left out.
     needed = math.sqrt(-2 * math.log(BAND_END)) / sigma
@@ -189,30 +146,27 @@ def plan_bands(
     fits = needed[:, None] <= nyquist
     fits &= _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
     fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
+    fits &= np.isfinite(center)[:, None]
     fits[:, -1] = True  # at one node a sample nothing is left out
     chosen = rates[fits.argmax(1)]
 
-    per_bin = 2 * np.pi / plan.block
+    per_bin, whole = 2 * np.pi / plan.block, chosen == hop
+    # Bands of all bins begin where no overhang is needed.
+    half = np.where(whole, 0, chosen * plan.cells / 2)
+    starts = np.where(whole, 0, center / per_bin - half)
+    slack = np.where(whole, 0, half - needed / per_bin)
     groups: list[BandGroup] = []
     for rate in np.unique(chosen).tolist():
         members = np.flatnonzero(chosen == rate)
-        if rate == hop:
-            groups += _split(rate, members, plan, group_nodes)
-            continue
-        members = members[np.argsort(center[members], kind="stable")]
-        half = rate * plan.cells / 2
-        starts, slack = center[members] / per_bin - half, half - needed[members] / per_bin
+        members, most = members[np.argsort(starts[members], kind="stable")], _at_most(rate, plan, few_groups)
         while len(members):
-            groups.append(_progression(rate, members, starts, slack, plan, group_nodes))
-            members, starts, slack = (values[len(groups[-1].filters) :] for values in (members, starts, slack))
-    below, above = np.full_like(center, np.inf), np.full_like(center, np.inf)
-    for group in groups:
-        if group.rate < hop:
-            filters, first = list(group.filters), np.array(group.starts) * per_bin
-            below[filters] = center[filters] - first
-            above[filters] = first + group.rate * plan.cells * per_bin - center[filters]
-    leaks = _leaks(center, sigma, below, above, kernel_size)
-    return BandPlan(kernel_size, hop, tuple(groups), leaks=leaks)
+            groups.append(_progression(rate, members[:most], starts, slack))
+            members = members[len(groups[-1].filters) :]
+    plan, first = replace(plan, groups=tuple(groups)), np.empty_like(center)
+    first[list(plan.order)] = np.concatenate([group.starts for group in groups]) * per_bin
+    below = np.where(whole, np.inf, center - first)
+    above = np.where(whole, np.inf, first + 2 * half * per_bin - center)
+    return replace(plan, leaks=_leaks(center, sigma, below, above, kernel_size))
 
 
 def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str, few_groups: bool = False) -> BandPlan:
@@ -228,33 +182,26 @@ def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str, fe
         As for :func:`plan_bands`.
     """
     plan = BandPlan(kernel_size, hop, (), padding)
-    groups = _split(hop, np.arange(n_filters), plan, sys.maxsize if few_groups else GROUP_NODES)
-    return BandPlan(kernel_size, hop, tuple(groups), padding)
+    parts = np.array_split(np.arange(n_filters), math.ceil(n_filters / _at_most(hop, plan, few_groups)))
+    return replace(plan, groups=tuple(BandGroup(hop, tuple(part.tolist()), 0, 0) for part in parts))
 
 
-def _at_most(rate: int, plan: BandPlan, group_nodes: int) -> int:
-    """Count the filters that a group of so many nodes may hold."""
-    return max(group_nodes // (rate * plan.cells), 1)
+def _at_most(rate: int, plan: BandPlan, few_groups: bool) -> int:
+    """Count the filters that a group may hold."""
+    return sys.maxsize if few_groups else max(GROUP_NODES // (rate * plan.cells), 1)
 
 
-def _split(rate: int, members: np.ndarray, plan: BandPlan, group_nodes: int) -> list[BandGroup]:
-    """Group filters that need all bins, in whatever order: bands begin where no overhang is needed."""
-    parts = np.array_split(members, math.ceil(len(members) / _at_most(rate, plan, group_nodes)))
-    return [BandGroup(rate, tuple(part.tolist()), 0, 0) for part in parts]
-
-
-def _progression(
-    rate: int, members: np.ndarray, starts: np.ndarray, slack: np.ndarray, plan: BandPlan, group_nodes: int
-) -> BandGroup:
+def _progression(rate: int, members: np.ndarray, starts: np.ndarray, slack: np.ndarray) -> BandGroup:
     """Group as many of the first filters as can begin at equal distances, none off its start by more than its slack."""
-    for count in range(min(len(members), _at_most(rate, plan, group_nodes)), 0, -1):
+    for count in range(len(members), 0, -1):
+        own = members[:count]
         # no line is closer to a convex sequence than one in parallel to its chord
-        step = round((starts[count - 1] - starts[0]) / max(count - 1, 1))
-        rest = starts[:count] - step * np.arange(count)
-        low, high = (rest - slack[:count]).max(), (rest + slack[:count]).min()
+        step = round((starts[own[-1]] - starts[own[0]]) / max(count - 1, 1))
+        rest = starts[own] - step * np.arange(count)
+        low, high = (rest - slack[own]).max(), (rest + slack[own]).min()
         if low <= high:
             break
-    return BandGroup(rate, tuple(members[:count].tolist()), round((low + high) / 2), step)
+    return BandGroup(rate, tuple(own.tolist()), round((low + high) / 2), step)
 
 
 def _aliasing(nyquist: np.ndarray, sigma: np.ndarray, width: np.ndarray, kernel_size: int) -> np.ndarray:
