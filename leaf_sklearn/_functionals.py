@@ -84,6 +84,7 @@ class Frames:
         columns = columns.clamp(max=self.values.shape[-1] - 1)[:, None, :].expand(-1, self.values.shape[1], -1)
         return Frames(self.values.gather(-1, columns), stop - start, self.floor, self.rate)
 
+    @cached_property
     def sorted(self) -> Tensor:
         """Values in rising order, valid frames first: (B, F, T)."""
         return torch.where(self.valid, self.values, torch.inf).sort(-1).values
@@ -140,7 +141,7 @@ def slope(frames: Frames) -> Tensor:
 
 def quantile(frames: Frames, fraction: float) -> Tensor:
     """Quantile over time with linear interpolation: (B, F)."""
-    ordered = frames.sorted()
+    ordered = frames.sorted
     place = fraction * (frames.count - 1)
     low = place.floor()
     rows = low.long()[:, None, :].expand(-1, ordered.shape[1], -1)

@@ -5,9 +5,8 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from ..compare._compare import Progress
-from ..compare._metrics import METRICS
 from ..compare._results import Row
-from ..compare._tables import HEADINGS
+from ..compare._tables import HEADINGS, judged_by
 
 
 @contextmanager
@@ -35,7 +34,7 @@ def progress_display(stream: TextIO) -> Iterator[Progress]:
 
 def describe_row(row: Row) -> str:
     """Say what a row is of and its first metric, in one line."""
-    metric = next(name for name in METRICS if getattr(row, name) is not None)
+    metric = judged_by(row)
     fold = f" fold {row.fold}" if row.fold else ""
     what = f"{row.task} {row.frontend} {row.classifier} seed {row.seed}{fold}"
     return f"{what}: {HEADINGS[metric]} {getattr(row, metric):.3f} (fit {row.fit_seconds:.1f} s)"

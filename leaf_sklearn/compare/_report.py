@@ -13,6 +13,7 @@ from typing import Any
 from .. import __version__
 from ..display import ComparisonDisplay
 from ..display._figures import new_figure
+from ._metrics import METRICS
 from ._paired import paired_differences
 from ._results import OWN, Row
 
@@ -200,8 +201,7 @@ def _all_results(rows: Sequence[Row]) -> str:
         "fit_seconds",
         "transform_seconds",
     ]
-    scores = ["accuracy", "balanced_accuracy", "mean_average_precision", "auc", "d_prime"]
-    scores = [name for name in scores if any(getattr(row, name) is not None for row in rows)]
+    scores = [name for name in METRICS if any(getattr(row, name) is not None for row in rows)]
     body = [[_short(getattr(row, name)) for name in (*names, *scores)] for row in sorted(rows, key=lambda row: row.key)]
     right = [False] * 4 + [True] * (len(names) + len(scores) - 4)
     return _table([*names, *scores], body, right)

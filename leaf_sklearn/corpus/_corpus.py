@@ -37,7 +37,6 @@ class Step:
     bytes_done: int
     n_bytes: int
     n_before: int
-    bytes_before: int
     n_bad: int
 
 
@@ -136,7 +135,7 @@ def transform_corpus(
     with locked(folder):
         store = Store.open(folder, columns, settings)
         n_bytes = sum(size_of(path) for path in listing.from_place(0, store.n_done))
-        first = Step(store.n_done, measure.n_files, n_bytes, measure.n_bytes, store.n_done, n_bytes, store.n_bad)
+        first = Step(store.n_done, measure.n_files, n_bytes, measure.n_bytes, store.n_done, store.n_bad)
         rest = listing.from_place(store.n_done)
         rows = _rows(model, rest, grid=grid, threads=threads, on_error=on_error, n_jobs=n_jobs)
         with closing(rows), closing(_write(rows, store, first)) as steps:

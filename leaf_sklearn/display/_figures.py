@@ -104,9 +104,7 @@ def new_figure(size: tuple[float, float]) -> Any:
     return _spaced(Figure(figsize=size, layout="constrained"))
 
 
-def save_display(
-    display: Any, path: str | os.PathLike[str], *, size: tuple[float, float] | None = None, **options: Any
-) -> None:
+def save_display(display: Any, path: str | os.PathLike[str], **options: Any) -> None:
     """Draw a display into a file, whole or not at all.
 
     Parameters
@@ -115,10 +113,8 @@ def save_display(
         Its ``plot`` takes ``options``.
     path : path
         The picture's kind follows from its suffix.
-    size : tuple of float or None
-        Width and height in inches; None asks the display.
     """
-    figure = new_figure(size or display.figure_size(**options))
+    figure = new_figure(display.figure_size(**options))
     display.plot(ax=figure.add_subplot(), **options)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DPI)

@@ -12,7 +12,7 @@ from ..frontends.pooling import GaussianPooling
 from ._estimators import audio_transformer
 from ._figures import as_ax, grid_of_axes, tidy
 from ._panels import PANELS, ROWS
-from ._responses import power_responses
+from ._responses import as_array, power_responses
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # full width at half maximum of a Gaussian, over its standard deviation
 
@@ -143,10 +143,10 @@ class FilterbankDisplay:
             start = GaussianPooling(frontend.n_filters, pooling.kernel_size, pooling.hop)
             half_window_ms = 500.0 * (pooling.kernel_size - 1) / frontend.sample_rate
             for name, each in (("pooling_widths_ms", pooling), ("initial_pooling_widths_ms", start)):
-                widths[name] = FWHM * half_window_ms * _numbers(each.clipped_width)
+                widths[name] = FWHM * half_window_ms * as_array(each.clipped_width)
         pcen = None
         if isinstance(compression, PCEN):
-            pcen = {name: _numbers(getattr(compression, name)) for name in ("alpha", "delta", "root", "smooth")}
+            pcen = {name: as_array(getattr(compression, name)) for name in ("alpha", "delta", "root", "smooth")}
         return cls(
             frequencies=frequencies,
             responses=responses,
@@ -222,11 +222,6 @@ class FilterbankDisplay:
 
 def _or(values: ArrayLike | None, otherwise: Floats) -> Floats:
     return otherwise if values is None else np.asarray(values)
-
-
-def _numbers(tensor: Any) -> Floats:
-    numbers: Floats = tensor.detach().cpu().double().numpy()
-    return numbers
 
 
 def _start(transformer: Any) -> dict[str, float] | None:

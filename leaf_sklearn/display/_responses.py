@@ -22,9 +22,9 @@ def power_responses(bank: Filterbank) -> tuple[Floats, Floats]:
         In [0, 1]: squared magnitudes of the kernels' spectra, for mel the weights of the bins.
     """
     if isinstance(bank, MelBank):
-        power = _array(bank.matrix).T
+        power = as_array(bank.matrix).T
     else:
-        kernels = _array(bank.kernels())
+        kernels = as_array(bank.kernels())
         size = max(MIN_BINS, 2 ** int(np.ceil(np.log2(4 * kernels.shape[1]))))
         if len(kernels) == bank.n_filters:
             power = np.abs(np.fft.rfft(kernels, size)) ** 2
@@ -37,6 +37,7 @@ def power_responses(bank: Filterbank) -> tuple[Floats, Floats]:
     return frequencies, power / np.maximum(power.max(axis=1, keepdims=True), np.finfo(float).tiny)
 
 
-def _array(tensor: Any) -> Floats:
+def as_array(tensor: Any) -> Floats:
+    """Numbers of a tensor."""
     array: Floats = tensor.detach().cpu().double().numpy()
     return array

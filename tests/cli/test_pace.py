@@ -16,7 +16,7 @@ class Clock:
 
 
 def step(n_done, n_files=1_000, size=10, n_before=0, n_bad=0):
-    return Step(n_done, n_files, n_done * size, n_files * size, n_before, n_before * size, n_bad)
+    return Step(n_done, n_files, n_done * size, n_files * size, n_before, n_bad)
 
 
 def test_the_time_left_is_right_at_an_even_pace_and_unknown_at_first():
@@ -39,9 +39,9 @@ def test_the_time_left_goes_by_bytes_and_by_the_last_minute():
     for n_done in range(1_100):
         bytes_done = 10 * min(n_done, 1_000) + 1_000 * max(0, n_done - 1_000)
         clock.now += 0.01 if n_done <= 1_000 else 1.0
-        pace.add(Step(n_done, 1_100, bytes_done, n_bytes, 0, 0, 0))
+        pace.add(Step(n_done, 1_100, bytes_done, n_bytes, 0, 0))
     # long after the small files, only the pace of the large ones counts
-    assert pace.seconds_left(Step(1_099, 1_100, n_bytes - 1_000, n_bytes, 0, 0, 0)) == pytest.approx(1.0)
+    assert pace.seconds_left(Step(1_099, 1_100, n_bytes - 1_000, n_bytes, 0, 0)) == pytest.approx(1.0)
 
 
 def test_files_of_earlier_runs_do_not_count():
