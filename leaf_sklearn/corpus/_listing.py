@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from .._clips.audio import EXTENSIONS
+from .._clips.folders import audio_files
 
 TABLES = (".csv", ".tsv")
 LISTS = (".txt", ".lst")
@@ -30,7 +31,7 @@ class Listing:
         for place in self.places:
             ending = Path(place).suffix.lower()
             if os.path.isdir(place):
-                yield from _walk(place)
+                yield from audio_files(place)
             elif ending in TABLES:
                 yield from _rows(Path(place), "\t" if ending == ".tsv" else ",")
             elif ending in LISTS:
@@ -83,14 +84,6 @@ def chunks(files: Iterable[str], n_files: int, n_bytes: int) -> Iterator[list[st
             chunk, held = [], 0
     if chunk:
         yield chunk
-
-
-def _walk(folder: str) -> Iterator[str]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(EXTENSIONS):
-                yield os.path.join(parent, name)
 
 
 def _rows(table: Path, delimiter: str) -> Iterator[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from .._clips.audio import EXTENSIONS
+from .._clips.folders import audio_files
 
 METADATA = "metadata.csv"
 """The table that is read if a folder holds it."""
@@ -90,10 +91,8 @@ def _rows_of_folders(root: Path) -> list[Row]:
         {"file": str(file), "label": folder.name}
         for folder in sorted(root.iterdir())
         if folder.is_dir() and not folder.name.startswith(".")
-        for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in EXTENSIONS
-        and file.is_file()
-        and not any(part.startswith(".") for part in file.relative_to(folder).parts)
+        for file in sorted(map(Path, audio_files(folder)))
+        if file.is_file()
     ]
     if not rows:
         loose = sum(file.suffix.lower() in EXTENSIONS for file in root.iterdir())

@@ -22,6 +22,7 @@ from leaf_sklearn import LeafTransformer, MelTransformer, Windower
 from leaf_sklearn._clips.audio import AudioFileError
 from leaf_sklearn.corpus import CorpusResult, _corpus, transform_corpus
 from leaf_sklearn.corpus._listing import Listing, chunks
+from leaf_sklearn.datasets import load_audio_files
 
 RATE = 4_000
 N_JOBS = [1, pytest.param(2, marks=pytest.mark.slow)]  # processes take seconds to start
@@ -287,6 +288,16 @@ def test_a_listing_walks_in_the_same_order_each_time(archive):
     listing = Listing([str(archive)])
     assert list(listing) == files_of(archive) == list(Listing([str(archive)]))
     assert list(listing.from_place(20)) == files_of(archive)[20:]
+
+
+def test_links_to_folders_are_followed_once(archive, tmp_path):
+    place = tmp_path / "all" / "class"
+    place.mkdir(parents=True)
+    (place / "archive").symlink_to(archive)
+    (place / "in_circles").symlink_to(tmp_path / "all")
+    expected = [path.replace(str(archive), str(place / "archive")) for path in files_of(archive)]
+    assert list(Listing([str(tmp_path / "all")])) == expected
+    assert load_audio_files(tmp_path / "all").filenames.tolist() == expected
 
 
 @pytest.mark.parametrize(
