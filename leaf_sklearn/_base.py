@@ -232,25 +232,24 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
 
     def _reduce(self, network: Network, features: Tensor, n_frames: Tensor) -> NDArray[Any]:
         """One row a clip: (B, F, T), (B,) -> (B, n_features)."""
-        with torch.inference_mode():
-            if self.output == "embedding":
-                return network.embed(features, n_frames).cpu().numpy()
-            if self.output == "frames":
-                rows = features.transpose(1, 2).cpu().numpy()
-                if len(set(n_frames.tolist())) > 1:
-                    raise ValueError(SEVERAL_LENGTHS)
-                return rows.reshape(len(rows), -1)
-            rate, names = network.frontend.sample_rate / network.frontend.hop, check_functionals(self.functionals)
-            is_full = are_whole(n_frames.cpu(), features.shape[2])
-            # Some channels at a time, so that an hour's frames take little memory; sums in float64 do not show how far
-            # a clip was padded.
-            most = REDUCED_CPU if features.device.type == "cpu" else REDUCED_ELSEWHERE
-            width = max(most // (features.shape[0] * features.shape[2]), 2)  # a spectrum takes two rows
-            blocks = [
-                summarize(part.double(), n_frames, names, rate=rate, is_full=is_full).unflatten(1, (-1, part.shape[1]))
-                for part in features.split(width, dim=1)
-            ]
-            return torch.cat(blocks, dim=2).flatten(1).cpu().numpy()
+        if self.output == "embedding":
+            return network.embed(features, n_frames).cpu().numpy()
+        if self.output == "frames":
+            rows = features.transpose(1, 2).cpu().numpy()
+            if len(set(n_frames.tolist())) > 1:
+                raise ValueError(SEVERAL_LENGTHS)
+            return rows.reshape(len(rows), -1)
+        rate, names = network.frontend.sample_rate / network.frontend.hop, check_functionals(self.functionals)
+        is_full = are_whole(n_frames.cpu(), features.shape[2])
+        # Some channels at a time, so that an hour's frames take little memory; sums in float64 do not show how far
+        # a clip was padded.
+        most = REDUCED_CPU if features.device.type == "cpu" else REDUCED_ELSEWHERE
+        width = max(most // (features.shape[0] * features.shape[2]), 2)  # a spectrum takes two rows
+        blocks = [
+            summarize(part.double(), n_frames, names, rate=rate, is_full=is_full).unflatten(1, (-1, part.shape[1]))
+            for part in features.split(width, dim=1)
+        ]
+        return torch.cat(blocks, dim=2).flatten(1).cpu().numpy()
 
     def __sklearn_is_fitted__(self) -> bool:
         return "_network" in self.__dict__

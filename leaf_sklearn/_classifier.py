@@ -248,9 +248,10 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
 
         with torch.inference_mode():
             for indices, waveforms, lengths in clips.batches(MAX_WINDOWS, equal_lengths=True):
-                for start in window_starts(int(lengths[0]), crop):
+                starts = window_starts(int(lengths[0]), crop)
+                for start in starts:
                     outputs = np.concatenate(list(halving(score, waveforms[:, start : start + crop])))
-                    rows[indices] += outputs / len(window_starts(int(lengths[0]), crop))
+                    rows[indices] += outputs / len(starts)
         return rows
 
     def __sklearn_tags__(self) -> Tags:

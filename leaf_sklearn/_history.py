@@ -46,10 +46,9 @@ class History(list[dict[str, Any]]):
 
     def _columns(self) -> list[str]:
         """Names of what is one number an evaluation, the usual ones first."""
-        found = {
+        seen = dict.fromkeys(
             name for entry in self._rounds() for name, value in entry.items() if _is_number(value) or value is None
-        }
-        seen = dict.fromkeys(name for entry in self._rounds() for name in entry if name in found)
+        )
         return [*(name for name in FIRST if name in seen), *(name for name in seen if name not in FIRST)]
 
     def _told(self) -> list[str]:

@@ -167,9 +167,8 @@ class MelTransformer(AudioTransformer):
                 # scaling and logarithm add 1e-5 each: log(x / scale + 2e-5) is log(x + floor * mean) plus a constant
                 scale = torch.where(means > 0, means * self.floor / (2 * SCALED_OFFSET), 1.0)
                 frontend.set_energy_scale(scale.to(frontend.energy_scale))
-            network = Network(frontend, None, 0, statistics=False).requires_grad_(False).eval()
             self.n_parameters_ = 0
             self.device_ = str(device)
-            self._network = network
+            self._network = Network(frontend, None, 0, statistics=False).requires_grad_(False).eval()
         self._callback_fit_ctx.call_on_fit_task_end(estimator=self, X=X, y=y)
         return self

@@ -6,7 +6,7 @@ import os
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy
@@ -31,8 +31,6 @@ UNSIGNED = "0" * 64
 
 NOT_SAVED = ("_skl_callbacks", "_callback_fit_ctx", "_parent_callback_ctx", "_metadata_request")
 """What belongs to one session: callbacks; and metadata requests, which are stored in a form of their own."""
-
-Model = TypeVar("Model", bound="Saved")
 
 
 class ModelFileError(ValueError):

@@ -11,17 +11,7 @@ NUMBERS = "biuf"
 
 
 def to_json(value: Any, where: str, other: Callable[[Any, str], Any]) -> Any:
-    """Turn a value into what JSON holds.
-
-    Parameters
-    ----------
-    value : object
-        None, booleans, numbers, strings, lists, tuples, dicts, NumPy arrays, scalars, dtypes and random states.
-    where : str
-        What the value is, for the error.
-    other : callable
-        Called as ``other(value, where)`` for anything else.
-    """
+    """Turn a value into what JSON holds; ``other(value, where)`` gets what is unknown here, and what it is called."""
     if value is None or isinstance(value, bool | str) or type(value) is int:
         return value
     if type(value) is float:

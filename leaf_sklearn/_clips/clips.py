@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .audio import audio_length, check_samples, read_audio
+from .audio import check_samples, read_audio
 from .cache import ClipCache
 from .containers import unpack
-from .resample import resample, resampled_length
+from .resample import resample
 from .segments import AudioSegment, SegmentReader
 
 CACHE_BYTES = 256 * 2**20
@@ -103,18 +103,6 @@ class Clips:
         check_samples(clip, f"Clip {index}")
         return resample(clip, self._input_sample_rate, self.sample_rate)
 
-    def lengths(self) -> NDArray[np.int64]:
-        """Return the samples of each clip at `sample_rate` (n_clips,), of files by their headers alone."""
-        return np.array([self._length(int(index)) for index in self.indices], dtype=np.int64)
-
-    def _length(self, index: int) -> int:
-        if self.kind == "files":
-            source = self._source[index]
-            if isinstance(source, AudioSegment):
-                return resampled_length(source.stop - source.start, source.rate, self.sample_rate)
-            return audio_length(source, sample_rate=self.sample_rate)
-        return resampled_length(len(self._source[index]), self._input_sample_rate, self.sample_rate)
-
     def paths(self) -> list[str | AudioSegment]:
         """List the files or windows of files, in order."""
         return [self._source[index] for index in self.indices]
@@ -184,7 +172,7 @@ def _batch(clips: list[NDArray[np.float32]], *, stop: int) -> Batch:
     return np.arange(stop - len(clips), stop, dtype=np.int64), waveforms, lengths
 
 
-def as_clips(X: Any, *, sample_rate: float, input_sample_rate: float | None = None, cache: bool = True) -> Clips:
+def as_clips(X: Any, *, sample_rate: float, input_sample_rate: float | None = None) -> Clips:
     """Take any accepted X as clips, without reading a file yet.
 
     Parameters
@@ -196,8 +184,6 @@ def as_clips(X: Any, *, sample_rate: float, input_sample_rate: float | None = No
         Rate of the clips that come out, in Hz.
     input_sample_rate : float or None
         Rate of arrays, in Hz; None: they are at `sample_rate`. Files carry their own.
-    cache : bool
-        Whether decoded or resampled clips are kept, up to `CACHE_BYTES`.
 
     Returns
     -------
@@ -219,5 +205,5 @@ def as_clips(X: Any, *, sample_rate: float, input_sample_rate: float | None = No
         sample_rate=sample_rate,
         input_sample_rate=sample_rate if input_sample_rate is None else input_sample_rate,
         indices=np.arange(len(content), dtype=np.int64),
-        cache=ClipCache(CACHE_BYTES if cache else 0),
+        cache=ClipCache(CACHE_BYTES),
     )

@@ -17,18 +17,10 @@ _EXPECTED = "expected a 2-D array (n_clips, n_times), a list of 1-D arrays or a 
 
 
 def clip_kind(X: Any) -> str:
-    """Tell what X holds, from its container and its elements' types.
+    """Tell what X holds, from its container and its elements' types; ValueError or TypeError where it is no clips.
 
-    Returns
-    -------
-    {"array", "ragged", "files"}
-        "array" for one table of numbers, also as rows of plain numbers, "ragged" for separate 1-D arrays, "files" for
-        paths.
-
-    Raises
-    ------
-    ValueError, TypeError
-        X is a single path, a single clip, empty, sparse or no container.
+    "array" for one table of numbers, also as rows of plain numbers, "ragged" for separate 1-D arrays, "files" for
+    paths.
     """
     content = _opened(X)
     if isinstance(content, np.ndarray):
@@ -88,19 +80,15 @@ def _opened(X: Any) -> NDArray[Any] | list[Any]:
 
 def _from_container(X: Any) -> NDArray[Any] | Sequence[Any]:
     if hasattr(X, "columns") and len(X.columns) == 1:
-        column = _column_to_list(X[X.columns[0]])
+        column = list(X[X.columns[0]].to_list())
         return column if column and not isinstance(column[0], Number) else np.asarray(X)
     if hasattr(X, "to_list"):
-        return _column_to_list(X)
+        return list(X.to_list())
     array = np.asarray(X)
     if array.ndim == 0:
         raise TypeError(f"X is of type {type(X).__name__}; {_EXPECTED}.")
     is_column = array.ndim == 2 and array.shape[1] == 1 and len(array) > 0 and array.dtype.kind in "OUST"
     return list(array[:, 0]) if is_column and not isinstance(array[0, 0], Number) else array
-
-
-def _column_to_list(column: Any) -> list[Any]:
-    return list(column.to_list())
 
 
 def _check_dimensions(table: NDArray[Any]) -> None:

@@ -1,6 +1,6 @@
 """Channel energies of clips: what a frontend's filters give before compression, measured once and used many times."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,11 +25,6 @@ class Energies:
     indices: NDArray[np.intp]
     rows: list[Tensor]
 
-    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield padded energies (B, F, T) and the frames of each clip (B,), in order."""
-        for start in range(0, len(self.rows), BATCH_SIZE):
-            yield pad_frames(self.rows[start : start + BATCH_SIZE])
-
     def in_order(self) -> list[Tensor]:
         """Rows by the position of their clip."""
         return [self.rows[place] for place in np.argsort(self.indices)]
@@ -41,8 +36,11 @@ class Energies:
 
     def statistics(self, frontend: Frontend) -> NDArray[np.float32]:
         """Features of the clips under the frontend's compression, reduced to the statistics of the default head."""
+        parts = []
         with torch.inference_mode():
-            parts = [summarize(frontend.compress(*batch), batch[1], STATISTICS) for batch in self.batches()]
+            for start in range(0, len(self.rows), BATCH_SIZE):
+                energies, n_frames = pad_frames(self.rows[start : start + BATCH_SIZE])
+                parts.append(summarize(frontend.compress(energies, n_frames), n_frames, STATISTICS))
         return torch.cat(parts).numpy()
 
 

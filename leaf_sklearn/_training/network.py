@@ -21,39 +21,34 @@ VARIANCE_FLOOR = 1e-5
 class StatisticsHead(nn.Module):
     """Linear on the batch-normed statistics over time, what a linear classifier behind transform would see."""
 
-    def __init__(self, n_filters: int, n_outputs: int, *, dropout: float = 0.2) -> None:
+    def __init__(self, n_filters: int, n_outputs: int) -> None:
         super().__init__()
         self.norm = BatchNorm(len(STATISTICS) * n_filters)
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(0.2)
         self.linear = skip_init(nn.Linear, len(STATISTICS) * n_filters, n_outputs)
 
     def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
         statistics = summarize(features, n_frames, STATISTICS, floor=VARIANCE_FLOOR)
-        once = torch.ones_like(n_frames)
-        normed: Tensor = self.norm(statistics[:, :, None], once)
-        return normed[:, :, 0]
+        return self.norm(statistics[:, :, None], torch.ones_like(n_frames))[:, :, 0]
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
-        outputs: Tensor = self.linear(self.dropout(self.embed(features, n_frames)))
-        return outputs
+        return self.linear(self.dropout(self.embed(features, n_frames)))
 
 
 class EncoderHead(nn.Module):
     """Linear on an encoder's embedding."""
 
-    def __init__(self, encoder: Encoder, n_outputs: int, *, dropout: float = 0.3) -> None:
+    def __init__(self, encoder: Encoder, n_outputs: int) -> None:
         super().__init__()
         self.encoder = encoder
-        self.dropout = Dropout(dropout)
+        self.dropout = Dropout(0.3)
         self.linear = skip_init(nn.Linear, encoder.n_outputs, n_outputs)
 
     def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
-        embedded: Tensor = self.encoder(features, n_frames)
-        return embedded
+        return self.encoder(features, n_frames)
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
-        outputs: Tensor = self.linear(self.dropout(self.embed(features, n_frames)))
-        return outputs
+        return self.linear(self.dropout(self.embed(features, n_frames)))
 
 
 class Network(nn.Module):
@@ -116,8 +111,7 @@ class Network(nn.Module):
 
     def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
         """Return the last head's view of a clip, what ``output="embedding"`` returns: (B, F, T), (B,) -> (B, E)."""
-        embedded: Tensor = self.heads[-1].embed(features, n_frames)  # type: ignore[operator]
-        return embedded
+        return self.heads[-1].embed(features, n_frames)  # type: ignore[operator]
 
     def to_state(self) -> dict[str, Any]:
         """Return settings and arrays, in the reference's units, from which ``from_state`` builds an equal network.
@@ -135,7 +129,7 @@ class Network(nn.Module):
         return network.requires_grad_(False).eval()
 
 
-def set_generator(network: nn.Module, generator: torch.Generator | None) -> None:
+def set_generator(network: nn.Module, generator: torch.Generator) -> None:
     """Let every dropout of the network draw from one generator."""
     for module in network.modules():
         if isinstance(module, Dropout | Encoder):

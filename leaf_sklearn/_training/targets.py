@@ -6,7 +6,7 @@ entries allowed) and regression.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -180,7 +180,7 @@ class MultiTask(Targets):
     def sampling(self, values: NDArray[Any]) -> NDArray[np.float64]:
         # every task gets the same share of the draws, whatever the number of its clips
         labelled = values != MISSING
-        return cast(NDArray[np.float64], (labelled / labelled.sum(0).clip(min=1)).sum(1))
+        return (labelled / labelled.sum(0).clip(min=1)).sum(1)
 
 
 def _refuse_written(y: NDArray[Any]) -> None:
@@ -220,7 +220,6 @@ class Regression(Targets):
         if class_weight is not None:
             raise ValueError(f"Got class_weight={class_weight!r} with a regression target, expected None.")
         columns = np.asarray(y, dtype=np.float64).reshape(len(y), -1)
-        self.is_1d = y.ndim == 1
         self.offset, spread = columns.mean(0), columns.std(0)
         self.scale = np.where(spread > 0, spread, 1.0)
         self.values = ((columns - self.offset) / self.scale).astype(np.float32)
@@ -240,15 +239,7 @@ class Regression(Targets):
 
 
 def make_targets(values: NDArray[Any], class_weight: ClassWeight = None) -> Targets:
-    """Encode y by its kind, or raise a ValueError that says what is wrong with it.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_clips,) or (n_clips, n_columns)
-        Labels, an indicator matrix, columns of labels with -1, NaN or None where one is missing, or numbers.
-    class_weight : dict, "balanced" or None
-        Weight of each class in the loss.
-    """
+    """Encode y, (n_clips,) or (n_clips, n_columns), by its kind; a ValueError says what is wrong with it."""
     if values.ndim == 1:
         if type_of_target(values, input_name="y") == "continuous":
             return Regression(values, class_weight)
@@ -269,9 +260,9 @@ def _columns(y: NDArray[Any], n_columns: int) -> NDArray[Any]:
 
 def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
     if values.dtype.kind == "f":
-        return cast(NDArray[np.bool_], np.isnan(values) | (values == MISSING))
+        return np.isnan(values) | (values == MISSING)
     if values.dtype.kind in "iu":
-        return cast(NDArray[np.bool_], values == MISSING)
+        return values == MISSING
     if values.dtype.kind == "O":
         return np.array([value is None or value != value or value == MISSING for value in values], dtype=bool)
     return np.zeros(len(values), dtype=bool)

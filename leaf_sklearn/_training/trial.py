@@ -16,27 +16,11 @@ from .targets import Targets
 
 
 class Trial:
-    """The start of a training, with what it says about the held-out clips.
+    """The start of a training, with what it says about the held-out clips (None: there is nothing to judge by).
 
-    Parameters
-    ----------
-    frontend : Frontend
-        At its start; a copy is kept.
-    targets : Targets
-        What y asks for.
-    train, held_out : Labelled
-        Held out None: there is nothing to judge by.
-    energies : Energies
-        Of the training clips, or of some of them, under the frontend's filters.
-    device : torch.device
-        Where energies are computed.
-
-    Attributes
-    ----------
-    start : Frontend
-        The copy, frozen.
-    train, held_out : Labelled
-        With energies where the training may use them: where all are known, and the first filters are filters.
+    ``energies`` are those of the training clips, or of some of them. ``start`` is a frozen copy of the frontend;
+    ``train`` and ``held_out`` get energies where the training may use them: where all are known, and the first filters
+    are filters.
     """
 
     def __init__(

@@ -161,7 +161,10 @@ def describe_kept(arguments: Namespace) -> str:
     if arguments.command not in ("compare", "demo"):
         return "nothing was written but what is told above"
     place = Path(arguments.out) / "results.csv"
-    n_rows = len(ResultsFile(place).read())
+    try:
+        n_rows = len(ResultsFile(place).read())
+    except ValueError:  # a file of another kind, which the command was about to refuse
+        n_rows = 0
     if not n_rows:
         return "there are no results yet"
     return f"{n_rows} results are kept in {place}; the same command goes on from there"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from .._clips.audio import EXTENSIONS
 from .._files import check_writable_place, replacing
 from ..corpus._listing import TABLES, Listing
-from ..corpus._store import storable
+from ..corpus._store import need_pyarrow, storable
 from ..datasets._audio_files import _rows_of_table
 
 Writer = Callable[[Path, list[str], list[str], NDArray[Any]], None]
@@ -73,11 +73,10 @@ def _write_csv(path: Path, files: list[str], names: list[str], features: NDArray
 
 
 def _write_parquet(path: Path, files: list[str], names: list[str], features: NDArray[Any]) -> None:
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ImportError("Parquet needs pyarrow: pip install 'leaf-sklearn[parquet]'.") from error
+    need_pyarrow()
+    import pyarrow
+    from pyarrow import parquet
+
     columns = [np.ascontiguousarray(column) for column in features.T]
     parquet.write_table(pyarrow.table([files, *columns], names=["file", *names]), path)
 

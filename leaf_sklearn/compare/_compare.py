@@ -178,6 +178,8 @@ def compare(
     if not (chosen and classifiers and numbers):
         raise ValueError("A comparison needs at least one frontend, one classifier and one seed.")
     tasks = as_tasks(data, cv=cv, label=label)
+    if broken := [name for name in [*names, *(task.name for task in tasks)] if len(name.splitlines()) > 1]:
+        raise ValueError(f"Got the names {broken}, expected names of one line: a result is a line of results.csv.")
     together = [tasks] if multitask else [[task] for task in tasks]
     if multitask and len({len(task.folds) for task in tasks}) > 1:
         raise ValueError("The tasks have different numbers of folds; give cv to train them together.")

@@ -60,8 +60,7 @@ class Frontend:
     @property
     def settable(self) -> dict[str, Any]:
         """Parameters of the transformer."""
-        parameters: dict[str, Any] = self.transformer.get_params()
-        return parameters
+        return self.transformer.get_params()
 
     @property
     def is_seeded(self) -> bool:

@@ -28,33 +28,14 @@ def macro_auc_score(y_true: ArrayLike, y_score: ArrayLike) -> float:
 
 
 def macro_average_precision_score(y_true: ArrayLike, y_score: ArrayLike) -> float:
-    """Average precision, averaged over labels: the mAP of AudioSet.
-
-    Parameters
-    ----------
-    y_true, y_score : array-like of shape (n_clips,) or (n_clips, n_labels)
-        As in :func:`macro_auc_score`.
-
-    Returns
-    -------
-    float
-        In [0, 1]; NaN where no label has both values. Labels with one value only are left out.
-    """
+    """Average precision, averaged over labels as in :func:`macro_auc_score`: the mAP of AudioSet, in [0, 1]."""
     return _macro(average_precision_score, y_true, y_score)
 
 
 def d_prime_score(y_true: ArrayLike, y_score: ArrayLike) -> float:
     """Sensitivity index of the macro AUC, ``sqrt(2) * Phi^-1(AUC)``, as in the LEAF paper's Table 4.
 
-    Parameters
-    ----------
-    y_true, y_score : array-like of shape (n_clips,) or (n_clips, n_labels)
-        As in :func:`macro_auc_score`.
-
-    Returns
-    -------
-    float
-        0 by chance, infinite for a perfect ranking.
+    0 by chance, infinite for a perfect ranking.
 
     Examples
     --------

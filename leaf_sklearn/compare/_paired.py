@@ -12,6 +12,7 @@ from ._results import Row
 from ._tables import judged_by
 
 MEAN = "mean over tasks"
+N_RESAMPLES = 1000  # of the bootstrap
 Side = tuple[str, str]  # frontend, output
 
 
@@ -53,8 +54,6 @@ def paired_differences(
     second: Side,
     *,
     classifier: str | None = None,
-    n_resamples: int = 1000,
-    seed: int = 0,
 ) -> list[Difference]:
     """Compare two frontends on every task that has results of both, then their means over the tasks judged by accuracy.
 
@@ -66,10 +65,6 @@ def paired_differences(
         Frontend and output, such as ("leaf", "functionals").
     classifier : str or None
         What stands behind both; None takes each side's best on each task, by its mean over seeds.
-    n_resamples : int
-        Draws of the bootstrap.
-    seed : int
-        Of the draws.
     """
     cells: dict[tuple[str, Side, str], list[Row]] = {}
     for row in sorted(rows, key=lambda row: row.key):
@@ -79,8 +74,8 @@ def paired_differences(
         sides = _finished([_best(cells, task, side, classifier) for side in (first, second)])
         if not all(sides):
             continue
-        rng = np.random.default_rng([seed, place])  # tasks of equally many clips would share their draws
-        drawn, scores = _resample(sides[0], sides[1], n_resamples, rng)
+        rng = np.random.default_rng([0, place])  # tasks of equally many clips would share their draws
+        drawn, scores = _resample(sides[0], sides[1], rng)
         low, high = np.percentile(drawn, [2.5, 97.5])
         metric = judged_by(sides[0][0])
         found.append(
@@ -148,23 +143,23 @@ def _score(row: Row) -> float:
 
 
 def _resample(
-    first: Sequence[Row], second: Sequence[Row], n_resamples: int, rng: np.random.Generator
+    first: Sequence[Row], second: Sequence[Row], rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Differences of drawn clips and seeds (n_resamples,), and the scores of all clips and seeds."""
+    """Differences of drawn clips and seeds (N_RESAMPLES,), and the scores of all clips and seeds."""
     folds = {row.fold: row.n_test for row in first}
     if folds != {row.fold: row.n_test for row in second}:
         raise ValueError(f"The frontends of {first[0].task} were scored on different folds.")
     sides = [_by_seed(rows) for rows in (first, second)]
     everything = {fold: np.ones((1, n_clips), dtype=np.intp) for fold, n_clips in folds.items()}
     plain = [float(_values(side, everything).mean()) for side in sides]
-    clips = {fold: _draw(n_clips, n_resamples, rng) for fold, n_clips in folds.items()}
-    drawn = [(_draw(len(side), n_resamples, rng) * _values(side, clips)).sum(1) / len(side) for side in sides]
+    clips = {fold: _draw(n_clips, rng) for fold, n_clips in folds.items()}
+    drawn = [(_draw(len(side), rng) * _values(side, clips)).sum(1) / len(side) for side in sides]
     return drawn[0] - drawn[1], (plain[0], plain[1])
 
 
-def _draw(n: int, n_resamples: int, rng: np.random.Generator) -> Weights:
-    """How often each of n is drawn when n are: (n_resamples, n)."""
-    return rng.multinomial(n, np.full(n, 1 / n), size=n_resamples).astype(np.intp)
+def _draw(n: int, rng: np.random.Generator) -> Weights:
+    """How often each of n is drawn when n are: (N_RESAMPLES, n)."""
+    return rng.multinomial(n, np.full(n, 1 / n), size=N_RESAMPLES).astype(np.intp)
 
 
 Runs = list[tuple[int, Callable[[Weights], NDArray[np.float64]]]]
@@ -179,5 +174,5 @@ def _by_seed(rows: Sequence[Row]) -> list[Runs]:
 
 
 def _values(side: list[Runs], clips: dict[int, Weights]) -> NDArray[np.float64]:
-    """Mean over folds of the metric, for each draw of clips and each seed: (n_resamples, n_seeds)."""
+    """Mean over folds of the metric, for each draw of clips and each seed: (n_draws, n_seeds)."""
     return np.stack([np.mean([metric(clips[fold]) for fold, metric in runs], axis=0) for runs in side], axis=1)

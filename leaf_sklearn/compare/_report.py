@@ -31,17 +31,7 @@ td.number, th.number { text-align: right; } code { overflow-wrap: anywhere; }
 
 
 def to_html(tables: str, lines: Sequence[Any], rows: Sequence[Row]) -> str:
-    """Write the report.
-
-    Parameters
-    ----------
-    tables : str
-        The summary in Markdown: tables, headings and paragraphs.
-    lines : sequence of Line
-        The same for the charts.
-    rows : sequence of Row
-        All results.
-    """
+    """Write the report of all rows, with the summary as tables in Markdown and as lines for the chart."""
     parts = [
         "<h1>Comparison of audio frontends</h1>",
         f"<p>Tasks: {_count(rows, 'task')}, frontends: {_count(rows, 'frontend')}, classifiers: "
@@ -89,14 +79,14 @@ def _cells(line: str) -> list[str]:
     return [cell.strip().replace("\\|", "|") for cell in cells]
 
 
-def _table(head: Iterable[Any], body: Iterable[Iterable[Any]], right: Sequence[bool] | None = None) -> str:
-    def row(cells: Iterable[Any], tag: str) -> str:
-        marks = [' class="number"' if right and right[place] else "" for place, _ in enumerate(list(cells))]
+def _table(head: Sequence[Any], body: Iterable[Sequence[Any]], right: Sequence[bool] | None = None) -> str:
+    def row(cells: Sequence[Any], tag: str) -> str:
+        marks = [' class="number"' if right and right[place] else "" for place in range(len(cells))]
         filled = zip(marks, cells, strict=True)
         return "<tr>" + "".join(f"<{tag}{mark}>{html.escape(str(cell))}</{tag}>" for mark, cell in filled) + "</tr>"
 
-    rows = "\n".join(row(list(cells), "td") for cells in body)
-    return f'<div class="wide"><table><thead>{row(list(head), "th")}</thead>\n<tbody>{rows}</tbody></table></div>'
+    rows = "\n".join(row(cells, "td") for cells in body)
+    return f'<div class="wide"><table><thead>{row(head, "th")}</thead>\n<tbody>{rows}</tbody></table></div>'
 
 
 def _chart(lines: Sequence[Any]) -> str:

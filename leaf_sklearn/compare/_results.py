@@ -60,12 +60,7 @@ class ResultsFile:
     """A CSV of rows that only ever grows by whole lines.
 
     A line is appended by one write; should a machine stop in the middle of it, the rest of the line is cut off when the
-    file is next opened.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Made when the first row is appended.
+    file is next opened. It is made when the first row is appended.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._metrics import METRICS, SINGLE_LABEL_SCORERS
+from ._metrics import METRICS, MULTILABEL_SCORERS, SINGLE_LABEL_SCORERS
 from ._results import Row
 
 HEADINGS = {
@@ -92,7 +92,7 @@ def judged_by(row: Row) -> str:
 def to_markdown(lines: Sequence[Line]) -> str:
     """Tables in Markdown that read well as plain text: one for accuracies, one for ranking metrics."""
     parts = []
-    for metrics in (tuple(SINGLE_LABEL_SCORERS), METRICS[len(SINGLE_LABEL_SCORERS) :]):
+    for metrics in (tuple(SINGLE_LABEL_SCORERS), tuple(MULTILABEL_SCORERS)):
         chosen = [line for line in lines if line.metric in metrics]
         if chosen:
             parts.append(_table(chosen, metrics))

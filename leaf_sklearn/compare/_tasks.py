@@ -24,43 +24,18 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Task:
-    """Labelled clips and their splits.
-
-    Attributes
-    ----------
-    X : list or ndarray
-        The clips, as the transformers take them.
-    y : ndarray of shape (n_clips,) or (n_clips, n_labels)
-        One label a clip, or an indicator matrix.
-    groups : ndarray of shape (n_clips,) or None
-        Clips of one group are in one fold.
-    folds : list of (train, test)
-        Indices of the clips.
-    fingerprint : str
-        Changes with the clips, the labels, the groups and the splits.
-    """
+    """Labelled clips and their splits."""
 
     name: str
-    X: Any
-    y: NDArray[Any]
-    groups: NDArray[Any] | None
-    folds: list[tuple[Indices, Indices]]
-    fingerprint: str
+    X: Any  # list or array, as the transformers take it
+    y: NDArray[Any]  # one label a clip (n_clips,), or an indicator matrix (n_clips, n_labels)
+    groups: NDArray[Any] | None  # clips of one group are in one fold
+    folds: list[tuple[Indices, Indices]]  # train, test
+    fingerprint: str  # changes with the clips, the labels, the groups and the splits
 
 
 def as_tasks(data: Any, *, cv: int | None = None, label: str | None = None) -> list[Task]:
-    """Take one or several data sets as tasks.
-
-    Parameters
-    ----------
-    data : path, Bunch, tuple, or a list of paths or mapping of names to any of these
-        A path is read by ``load_audio_files``; a Bunch has its fields; a tuple is ``(X, y[, groups[, split]])``.
-    cv : int or None
-        Folds; None takes the data's own split where it has one, otherwise 5 folds or as many as the smallest class has
-        clips.
-    label : str or None
-        The column with the labels, where paths lead to CSV files.
-    """
+    """Take one or several data sets as tasks; the arguments are those of ``compare``."""
     if isinstance(data, Bunch | tuple):
         named = {"data": data}
     elif isinstance(data, str | os.PathLike):
@@ -166,11 +141,10 @@ def _folds(
     name: str, y: NDArray[Any], groups: NDArray[Any] | None, split: NDArray[Any] | None, cv: int | None
 ) -> list[tuple[Indices, Indices]]:
     if cv is None and split is not None:
-        unknown = sorted(set(split.tolist()) - set(SPLITS), key=str)
-        test = split == "test"
-        if unknown or test.all() or not test.any():
-            found = sorted(set(split.tolist()), key=str)
-            raise ValueError(f"{name}: split holds {found}, expected 'train' (and 'valid') and 'test'; or give cv.")
+        found, test = set(split.tolist()), split == "test"
+        if not found <= set(SPLITS) or test.all() or not test.any():
+            shown = sorted(found, key=str)
+            raise ValueError(f"{name}: split holds {shown}, expected 'train' (and 'valid') and 'test'; or give cv.")
         return [(np.flatnonzero(~test), np.flatnonzero(test))]
     n_units = len(y) if groups is None else len(np.unique(groups))
     if cv is None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -134,9 +134,9 @@ def transform_corpus(
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder):
         store = Store.open(folder, columns, settings)
-        n_bytes = sum(size_of(path) for path in listing.from_place(0, store.n_done))
+        n_bytes = sum(size_of(path) for path in islice(listing, store.n_done))
         first = Step(store.n_done, measure.n_files, n_bytes, measure.n_bytes, store.n_done, store.n_bad)
-        rest = listing.from_place(store.n_done)
+        rest = islice(listing, store.n_done, None)
         rows = _rows(model, rest, grid=grid, threads=threads, on_error=on_error, n_jobs=n_jobs)
         with closing(rows), closing(_write(rows, store, first)) as steps:
             for step in chain([first], steps):

@@ -82,8 +82,8 @@ def file_rows(
                 raise file.error
             yield file
 
-    decoding = decode_ahead(files, sample_rate=sample_rate, grid=grid, threads=threads)
-    with closing(decoding):  # its threads end with it
+    # the decoding threads end with it
+    with closing(decode_ahead(files, sample_rate=sample_rate, grid=grid, threads=threads)) as decoding:
         for decoded in decoding:
             if now is None:
                 now = FileRows(decoded.path)

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -49,10 +48,6 @@ class Listing:
         if not n_files:
             raise ValueError(f"{', '.join(self.places)}: no audio files ({', '.join(EXTENSIONS)}) are there.")
         return Measure(n_files, n_bytes, digest.hexdigest())
-
-    def from_place(self, first: int, stop: int | None = None) -> Iterator[str]:
-        """Files from a position on, up to another."""
-        return islice(iter(self), first, stop)
 
 
 @dataclass(frozen=True)

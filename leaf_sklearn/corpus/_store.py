@@ -37,7 +37,7 @@ class Store:
         ImportError
             Parquet needs pyarrow; the message names the extra.
         """
-        _pyarrow()
+        need_pyarrow()
         described = {"format": 1, **settings, "columns": list(columns)}
         place = folder / SETTINGS
         (folder / FEATURES).mkdir(parents=True, exist_ok=True)
@@ -84,11 +84,11 @@ class Store:
         import pyarrow
         from pyarrow import parquet
 
-        bad = [[file.path, str(file.error)] for file in files if file.error is not None]
+        bad = [[storable(file.path), storable(str(file.error))] for file in files if file.error is not None]
         good = [file for file in files if file.error is None]
         names = [storable(file.path) for file in good for _ in file.starts]
         features = np.array([row for file in good for row in file.features]).reshape(len(names), len(self.columns))
-        about = json.dumps({"errors": [[storable(path), storable(reason)] for path, reason in bad]})
+        about = json.dumps({"errors": bad})
         table = pyarrow.table(
             [
                 pyarrow.array(names, pyarrow.string()),
@@ -103,7 +103,7 @@ class Store:
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
         if bad:
-            self._write_errors(self.folder / ERRORS, [[storable(path), storable(reason)] for path, reason in bad], "a")
+            self._write_errors(self.folder / ERRORS, bad, "a")
         self.n_done = stop
         self.n_rows += len(names)
         self.n_bad += len(bad)
@@ -152,7 +152,8 @@ def storable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", errors="backslashreplace")
 
 
-def _pyarrow() -> None:
+def need_pyarrow() -> None:
+    """ImportError that names the extra, where pyarrow is missing."""
     try:
         import pyarrow  # noqa: F401
     except ImportError as error:

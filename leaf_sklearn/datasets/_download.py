@@ -26,24 +26,12 @@ TIMEOUT = 60.0  # seconds without a byte
 
 @dataclass(frozen=True)
 class Archive:
-    """A published archive.
+    """A published archive."""
 
-    Attributes
-    ----------
-    folder : str
-        Where it is unpacked, in the data home.
-    url : str
-        Where it is.
-    sha256 : str or None
-        Its checksum, None where the publisher gives none.
-    size : str
-        For messages.
-    """
-
-    folder: str
+    folder: str  # where it is unpacked, in the data home
     url: str
-    sha256: str | None
-    size: str
+    sha256: str | None  # None where the publisher gives none
+    size: str  # for messages
 
     @property
     def name(self) -> str:

@@ -9,18 +9,7 @@ from .._base import AudioTransformer
 
 
 def audio_transformer(estimator: Any) -> AudioTransformer:
-    """Find the fitted transformer of audio in an estimator.
-
-    Parameters
-    ----------
-    estimator : LeafTransformer, MelTransformer, LeafClassifier, Pipeline or a search over one
-        Fitted.
-
-    Raises
-    ------
-    TypeError
-        There is none in it.
-    """
+    """Find the fitted transformer of audio in a fitted estimator; TypeError where there is none."""
     check_is_fitted(estimator)
     found = estimator
     while not isinstance(found, AudioTransformer):

@@ -104,18 +104,10 @@ def new_figure(size: tuple[float, float]) -> Any:
     return _spaced(Figure(figsize=size, layout="constrained"))
 
 
-def save_display(display: Any, path: str | os.PathLike[str], **options: Any) -> None:
-    """Draw a display into a file, whole or not at all.
-
-    Parameters
-    ----------
-    display : a display of this package
-        Its ``plot`` takes ``options``.
-    path : path
-        The picture's kind follows from its suffix.
-    """
-    figure = new_figure(display.figure_size(**options))
-    display.plot(ax=figure.add_subplot(), **options)
+def save_display(display: Any, path: str | os.PathLike[str]) -> None:
+    """Draw a display of this package into a file, whole or not at all; the kind of picture follows from its suffix."""
+    figure = new_figure(display.figure_size())
+    display.plot(ax=figure.add_subplot())
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=DPI)
 

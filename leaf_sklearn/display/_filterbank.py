@@ -8,11 +8,12 @@ from numpy.typing import ArrayLike
 
 from ..dsp.scales import Floats
 from ..frontends import PCEN, make_frontend
+from ..frontends.parameters import as_floats
 from ..frontends.pooling import GaussianPooling
 from ._estimators import audio_transformer
 from ._figures import as_ax, grid_of_axes, tidy
 from ._panels import PANELS, ROWS
-from ._responses import as_array, power_responses
+from ._responses import power_responses
 
 FWHM = 2.0 * np.sqrt(2.0 * np.log(2.0))  # full width at half maximum of a Gaussian, over its standard deviation
 
@@ -110,9 +111,7 @@ class FilterbankDisplay:
         ValueError
             The frontend is "wavegram", which has no filters with a centre frequency.
         """
-        display = cls.of(estimator)
-        display.plot(ax=ax, kind=kind)
-        return display
+        return cls.of(estimator).plot(ax=ax, kind=kind)
 
     @classmethod
     def of(cls, estimator: Any) -> Self:
@@ -143,10 +142,10 @@ class FilterbankDisplay:
             start = GaussianPooling(frontend.n_filters, pooling.kernel_size, pooling.hop)
             half_window_ms = 500.0 * (pooling.kernel_size - 1) / frontend.sample_rate
             for name, each in (("pooling_widths_ms", pooling), ("initial_pooling_widths_ms", start)):
-                widths[name] = FWHM * half_window_ms * as_array(each.clipped_width)
+                widths[name] = FWHM * half_window_ms * as_floats(each.clipped_width)
         pcen = None
         if isinstance(compression, PCEN):
-            pcen = {name: as_array(getattr(compression, name)) for name in ("alpha", "delta", "root", "smooth")}
+            pcen = {name: as_floats(getattr(compression, name)) for name in ("alpha", "delta", "root", "smooth")}
         return cls(
             frequencies=frequencies,
             responses=responses,
@@ -163,16 +162,14 @@ class FilterbankDisplay:
     @property
     def drift_hz(self) -> Floats:
         """How far training moved each centre, in Hz, (n_filters,)."""
-        drift: Floats = self.center_frequencies - self.initial_center_frequencies
-        return drift
+        return self.center_frequencies - self.initial_center_frequencies
 
     @property
     def drift_octaves(self) -> Floats:
         """How far training moved each centre, in octaves, (n_filters,); NaN where it came from or went to 0 Hz."""
         before, after = self.initial_center_frequencies, self.center_frequencies
         audible = (before > 0) & (after > 0)
-        drift: Floats = np.log2(np.where(audible, after, np.nan) / np.where(audible, before, 1.0))
-        return drift
+        return np.log2(np.where(audible, after, np.nan) / np.where(audible, before, 1.0))
 
     def kinds(self) -> list[str]:
         """List the kinds of picture that this frontend has."""

@@ -18,7 +18,7 @@ def _responses(panel: Any, shown: Any) -> None:
     decibels = 10.0 * np.log10(np.maximum(shown.responses[order], 10.0 ** (FLOOR_DB / 10.0)))
     for place, response in enumerate(decibels):
         # neighbours differ in colour
-        panel.plot(shown.frequencies, response, color=COLOURS[(0, 1, 2)[place % 3]], linewidth=1.0)
+        panel.plot(shown.frequencies, response, color=COLOURS[place % 3], linewidth=1.0)
     frequency_axis(panel, shown.frequencies[-1])
     panel.set(
         xlabel="Frequency (Hz)", ylabel="Power response (dB)", title="Frequency responses", ylim=(FLOOR_DB + 0.5, 1.0)

@@ -1,12 +1,11 @@
 """Power responses of filterbanks, as NumPy arrays."""
 
-from typing import Any
-
 import numpy as np
 
 from ..dsp.scales import Floats
 from ..frontends.filterbank import Filterbank
 from ..frontends.mel import MelBank
+from ..frontends.parameters import as_floats
 
 MIN_BINS = 4096
 
@@ -22,9 +21,9 @@ def power_responses(bank: Filterbank) -> tuple[Floats, Floats]:
         In [0, 1]: squared magnitudes of the kernels' spectra, for mel the weights of the bins.
     """
     if isinstance(bank, MelBank):
-        power = as_array(bank.matrix).T
+        power = as_floats(bank.matrix).T
     else:
-        kernels = as_array(bank.kernels())
+        kernels = as_floats(bank.kernels())
         size = max(MIN_BINS, 2 ** int(np.ceil(np.log2(4 * kernels.shape[1]))))
         if len(kernels) == bank.n_filters:
             power = np.abs(np.fft.rfft(kernels, size)) ** 2
@@ -35,9 +34,3 @@ def power_responses(bank: Filterbank) -> tuple[Floats, Floats]:
             power = both[:, :half] + np.roll(both[:, ::-1], 1, axis=1)[:, :half]
     frequencies = np.linspace(0.0, 0.5 * bank.sample_rate, power.shape[1])
     return frequencies, power / np.maximum(power.max(axis=1, keepdims=True), np.finfo(float).tiny)
-
-
-def as_array(tensor: Any) -> Floats:
-    """Numbers of a tensor."""
-    array: Floats = tensor.detach().cpu().double().numpy()
-    return array

@@ -23,21 +23,11 @@ class FilterRange:
 
 @dataclass(frozen=True)
 class Bands:
-    """Start of a filterbank, one entry a filter.
+    """Start of a filterbank, one entry a filter."""
 
-    Attributes
-    ----------
-    center : ndarray of shape (F,)
-        Centre frequencies in Hz.
-    bandwidth : ndarray of shape (F,)
-        Full width at half maximum of the power response, in Hz.
-    area : ndarray of shape (F,)
-        Area of the power response over frequency in radians per sample.
-    """
-
-    center: Floats
-    bandwidth: Floats
-    area: Floats
+    center: Floats  # in Hz
+    bandwidth: Floats  # full width at half maximum of the power response, in Hz
+    area: Floats  # of the power response, over frequency in radians per sample
 
 
 def triangles(edges: Floats, bins: Floats) -> Floats:

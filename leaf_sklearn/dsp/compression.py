@@ -50,8 +50,7 @@ def _power(base: Tensor, exponent: Tensor) -> Tensor:
     """
     if not torch.is_grad_enabled():
         return _exponentiate_(_log(base), exponent).to(base.dtype)
-    raised: Tensor = _Power.apply(base, exponent)
-    return raised
+    return _Power.apply(base, exponent)
 
 
 def _log(base: Tensor) -> Tensor:

@@ -114,5 +114,5 @@ def multiply_rows(rows: Tensor, matrix: Tensor) -> Tensor:
     """
     n_rows, n_columns = len(rows), matrix.shape[1]
     padded = F.pad(rows, (0, 0, 0, max(-n_rows % SMALLEST_PRODUCT + n_rows, 2 * SMALLEST_PRODUCT) - n_rows))
-    product: Tensor = padded @ F.pad(matrix, (0, max(SMALLEST_PRODUCT - n_columns, 0)))
+    product = padded @ F.pad(matrix, (0, max(SMALLEST_PRODUCT - n_columns, 0)))
     return product[:n_rows, :n_columns]

@@ -11,16 +11,8 @@ KERNELS_PER_BLOCK = 8
 
 
 def block_step(kernel_size: int, *, multiple_of: int = 1) -> int:
-    """Count the samples from one block to the next: the largest multiple that fits FFTs of a power of two.
-
-    Parameters
-    ----------
-    kernel_size : int
-        Taps.
-    multiple_of : int
-        Some unit of samples, such as a hop.
-    """
-    length = _fft_length(kernel_size)
+    """Count the samples from one block to the next: the largest multiple that fits FFTs of a power of two."""
+    length = 2 ** math.ceil(math.log2(KERNELS_PER_BLOCK * kernel_size))
     while length - kernel_size + 1 < multiple_of:
         length *= 2
     return (length - kernel_size + 1) // multiple_of * multiple_of
@@ -53,7 +45,3 @@ def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: in
 def block_length(spectra: Tensor) -> int:
     """Count the samples that a block sees."""
     return 2 * (spectra.shape[1] - 1)
-
-
-def _fft_length(kernel_size: int) -> int:
-    return 2 ** math.ceil(math.log2(KERNELS_PER_BLOCK * kernel_size))

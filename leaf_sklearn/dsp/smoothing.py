@@ -30,8 +30,7 @@ def exponential_moving_average(x: Tensor, smooth: Tensor) -> Tensor:
     """
     if not torch.is_grad_enabled():
         return _average(x, smooth)
-    smoothed: Tensor = _MovingAverage.apply(x, smooth)
-    return smoothed
+    return _MovingAverage.apply(x, smooth)
 
 
 def _average(x: Tensor, smooth: Tensor) -> Tensor:

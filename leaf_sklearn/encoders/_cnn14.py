@@ -63,5 +63,4 @@ class CNN14(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """One vector a clip; the clips of a batch have equal lengths."""
         over_time = self.maps(features).mean(3)
-        embedded: Tensor = self.linear(over_time.mean(2) + over_time.amax(2))
-        return torch.relu(embedded)
+        return torch.relu(self.linear(over_time.mean(2) + over_time.amax(2)))

@@ -29,5 +29,4 @@ class EfficientNetB0(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """One vector a clip; the clips of a batch have equal lengths."""
         padding = [max(0, SMALLEST - size) for size in (features.shape[2], features.shape[1])]
-        pooled: Tensor = self.network(functional.pad(features[:, None], (0, padding[0], 0, padding[1])))
-        return pooled
+        return self.network(functional.pad(features[:, None], (0, padding[0], 0, padding[1])))

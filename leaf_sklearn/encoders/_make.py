@@ -4,7 +4,6 @@ import inspect
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +47,7 @@ class Encoder(nn.Module):
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
         """One vector a clip: (B, F, T), (B,) -> (B, E)."""
         with seeded(self.generator if self.training else None):
-            return cast(Tensor, self.network(features, n_frames) if self.takes_lengths else self.network(features))
+            return self.network(features, n_frames) if self.takes_lengths else self.network(features)
 
 
 ENCODERS: dict[str, Callable[[int], nn.Module]] = {

@@ -12,7 +12,7 @@ from ..dsp.band_weights import PreparedBands, prepare_bands, prepare_kernels
 from ..dsp.bandlimited import pooled_energies
 from ..dsp.framing import place_clips
 from ..dsp.overlap_save import block_length, block_step, correlate_blocks, kernel_spectra
-from ..dsp.scales import Floats
+from .parameters import as_floats
 from .pooling import Pooling
 
 # Below this many windows the convolution costs less than the two blocks that the fast form takes at least.
@@ -41,17 +41,14 @@ def gabor_energies(
 
     Parameters
     ----------
-    waveforms, lengths
-        As for a frontend.
     center, sigma, width : Tensor of shape (F,)
         Centres in radians per sample, sigmas in samples, and widths of the lowpass as a share of half the window.
     kernel_size, hop : int
         In samples.
     """
     if torch.is_grad_enabled() and (center.requires_grad or sigma.requires_grad or width.requires_grad):
-        values = _on_host(center, sigma, width)
         plan = plan_bands(
-            *values,
+            *as_floats(torch.stack([center, sigma, width])),
             kernel_size=kernel_size,
             hop=hop,
             side_lobe=SIDE_LOBE_IN_TRAINING,
@@ -67,11 +64,8 @@ def gabor_bands(
     center: Tensor, sigma: Tensor, width: Tensor, *, kernel_size: int, hop: int, dtype: torch.dtype
 ) -> PreparedBands:
     """Constants of the band-limited form for parameters that do not learn, on their device."""
-    return _prepared(_on_host(center, sigma, width).tobytes(), kernel_size, hop, dtype, center.device)
-
-
-def _on_host(*parameters: Tensor) -> Floats:
-    return torch.stack(parameters).detach().cpu().double().numpy()
+    values = as_floats(torch.stack([center, sigma, width]))
+    return _prepared(values.tobytes(), kernel_size, hop, dtype, center.device)
 
 
 @lru_cache(maxsize=4)
@@ -90,8 +84,6 @@ def free_energies(waveforms: Tensor, lengths: Tensor | None, taps: Tensor, windo
 
     Parameters
     ----------
-    waveforms, lengths
-        As for a frontend.
     taps : Tensor of shape (2, F, K)
         Real and imaginary parts of the kernels.
     windows : Tensor of shape (F, K)
@@ -123,8 +115,6 @@ def overlap_save_energies(
 
     Parameters
     ----------
-    waveforms, lengths
-        As for a frontend.
     kernels : Tensor of shape (C, K)
         Impulse responses.
     activation : callable
@@ -176,8 +166,8 @@ def by_length(waveforms: Tensor, lengths: Tensor | None, *, shortest: int, short
 
     Parameters
     ----------
-    waveforms, lengths
-        As for a frontend. Lengths on another device than the CPU are not looked at: all clips are then long.
+    lengths : Tensor of shape (B,) or None
+        Those on another device than the CPU are not looked at: all clips are then long.
     shortest : int
         Length in samples from which a clip is long.
     short, long : callable

@@ -1,6 +1,6 @@
 """First slot of a frontend: what every filterbank offers, and how filters are run over clips."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class BankSettings:
     n_fft: int | None = None
     sort_filters: bool = False
     fast: bool = False
-    generator: torch.Generator | None = field(default=None, compare=False)
+    generator: torch.Generator | None = None
 
     @property
     def reads_matrix(self) -> bool:
@@ -125,13 +125,10 @@ class Filterbank(nn.Module):
         n_times = waveforms.shape[1]
         kernels = self.kernels()
         before, window, hop = (self.kernel_size - 1) // 2, pooling.kernel_size, pooling.hop
-        if lengths is None:
-            left: int | Tensor = pooling.left_padding(n_times)
-            first, last = int(left), int(left) + n_times
-        else:
-            left = pooling.left_padding(lengths)
-            first, last = pooling.left_padding_range()
-            last += n_times
+        counts = n_times if lengths is None else lengths
+        left = pooling.left_padding(counts)
+        first, last = (int(left), int(left)) if lengths is None else pooling.left_padding_range()
+        last += n_times
         placed = place_clips(waveforms, lengths, left, start=first - before, stop=last - before + self.kernel_size - 1)
         n_frames = pooling.n_frames(n_times)
         step = max(numbers_at_once(waveforms.device) // (len(waveforms) * len(kernels) * hop), 1)
@@ -140,7 +137,6 @@ class Filterbank(nn.Module):
             start, stop = frame * hop, (min(frame + step, n_frames) - 1) * hop + window
             low, high = max(start, first), min(stop, last)
             filtered = correlate(placed[:, low - first : high - first + self.kernel_size - 1], kernels)
-            counts = n_times if lengths is None else lengths
             energies = fill_outside_(self.activation(filtered), low, left, counts, pooling.fill)
             pooled.append(pooling(nn.functional.pad(energies, (low - start, stop - high), value=pooling.fill)))
         return torch.cat(pooled, dim=-1)

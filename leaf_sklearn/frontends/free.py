@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..dsp.kernels import gabor_kernels, without_traces
 from .filterbank import BankSettings, Filterbank
 from .gabor import gabor_start
-from .parameters import Array, ReferenceArrays
+from .parameters import Array, ReferenceArrays, as_floats
 from .spectrum import half_width
 
 RESPONSE_N_FFT = 16384
@@ -16,11 +16,6 @@ RESPONSE_N_FFT = 16384
 
 class FreeBank(Filterbank):
     """Complex kernels whose every tap is learned, and their squared modulus; they start as scaled Gabor filters.
-
-    Parameters
-    ----------
-    settings : BankSettings
-        Sizes, range and start.
 
     Attributes
     ----------
@@ -42,7 +37,7 @@ class FreeBank(Filterbank):
 
     def response(self) -> NDArray[np.float64]:
         """Power response to real input over [0, sample_rate / 2], (F, J)."""
-        taps = self.taps.detach().cpu().double().numpy()
+        taps = as_floats(self.taps)
         spectrum = np.abs(np.fft.fft(taps[0] + 1j * taps[1], n=max(RESPONSE_N_FFT, self.kernel_size), axis=1)) ** 2
         half = spectrum.shape[1] // 2 + 1
         power: NDArray[np.float64] = spectrum[:, :half] + np.roll(spectrum[:, ::-1], 1, axis=1)[:, :half]

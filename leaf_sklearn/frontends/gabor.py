@@ -13,7 +13,7 @@ from ..dsp.kernels import gabor_kernels, sigma_limits
 from ..dsp.scales import Floats
 from .fast import gabor_bands, gabor_energies
 from .filterbank import BankSettings, Filterbank
-from .parameters import ReferenceArrays, assign
+from .parameters import ReferenceArrays, as_floats, assign
 from .pooling import GaussianPooling, Pooling
 from .spectrum import fitting_n_fft
 
@@ -42,11 +42,6 @@ def gabor_start(settings: BankSettings) -> tuple[Floats, Floats, Bands]:
 
 class GaborBank(Filterbank):
     """Gaussian-windowed complex exponentials with a learned centre and width, and their squared modulus.
-
-    Parameters
-    ----------
-    settings : BankSettings
-        Sizes, range and start.
 
     Attributes
     ----------
@@ -115,13 +110,11 @@ class GaborBank(Filterbank):
 
     def center_frequencies(self) -> Floats:
         """Centre of every filter in Hz, (F,)."""
-        center: Floats = self.ordered()[0].detach().cpu().double().numpy()
-        return center * (self.sample_rate / (2.0 * np.pi))
+        return as_floats(self.ordered()[0]) * (self.sample_rate / (2.0 * np.pi))
 
     def bandwidths(self) -> Floats:
         """Full width at half maximum of every filter's power response in Hz, (F,)."""
-        sigma: Floats = self.ordered()[1].detach().cpu().double().numpy()
-        return np.sqrt(np.log(2.0)) * self.sample_rate / (np.pi * sigma)
+        return np.sqrt(np.log(2.0)) * self.sample_rate / (np.pi * as_floats(self.ordered()[1]))
 
     def project_(self) -> None:
         """Clip centre and sigma to their ranges (the reference's constraint)."""

@@ -9,7 +9,7 @@ from ..dsp.bands import band_matrix, distinct, scale_matrix
 from ..dsp.framing import multiply_rows, place_clips
 from ..dsp.kernels import hann_window
 from .filterbank import BankSettings, Filterbank, numbers_at_once
-from .parameters import ReferenceArrays
+from .parameters import ReferenceArrays, as_floats
 from .pooling import Pooling
 from .spectrum import fitting_n_fft, half_width
 
@@ -23,11 +23,6 @@ def _matrix(settings: BankSettings, n_fft: int) -> NDArray[np.float64]:
 
 class MelBank(Filterbank):
     """Triangles over the power spectrum of Hann-windowed frames; nothing is learned.
-
-    Parameters
-    ----------
-    settings : BankSettings
-        Sizes, range and start.
 
     Attributes
     ----------
@@ -67,13 +62,11 @@ class MelBank(Filterbank):
 
     def center_frequencies(self) -> NDArray[np.float64]:
         """Bin of the largest weight of every filter in Hz, (F,)."""
-        weights: NDArray[np.float64] = self.matrix.cpu().double().numpy()
-        return weights.argmax(axis=0) * (self.sample_rate / self.n_fft)
+        return as_floats(self.matrix).argmax(axis=0) * (self.sample_rate / self.n_fft)
 
     def bandwidths(self) -> NDArray[np.float64]:
         """Width between the points where each triangle crosses half its peak, in Hz, (F,)."""
-        weights: NDArray[np.float64] = self.matrix.cpu().double().numpy()
-        return np.array([half_width(column) for column in weights.T]) * (self.sample_rate / self.n_fft)
+        return np.array([half_width(column) for column in as_floats(self.matrix).T]) * (self.sample_rate / self.n_fft)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``mel_matrix`` (n_fft // 2 + 1, F)."""

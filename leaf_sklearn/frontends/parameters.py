@@ -1,4 +1,4 @@
-"""Writing values into modules: the reference's arrays, and constrained values behind a setter."""
+"""Values of modules: read as NumPy arrays, written from the reference's or behind a constraint."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -22,6 +22,11 @@ def assign(module: nn.Module, name: str, value: Tensor | Array | float) -> None:
             setattr(module, name, new.clone())
         else:
             current.copy_(new)
+
+
+def as_floats(values: Tensor) -> NDArray[np.float64]:
+    """Numbers of a tensor, wherever it is."""
+    return values.detach().cpu().double().numpy()
 
 
 class ReferenceArrays:

@@ -37,10 +37,6 @@ class Pooling(nn.Module):
         """Frames of clips of these lengths in samples, at least one."""
         return frame_count(lengths, kernel_size=self.kernel_size, hop=self.hop, padding=self.padding)
 
-    @overload
-    def left_padding(self, lengths: int) -> int: ...
-    @overload
-    def left_padding(self, lengths: Tensor) -> Tensor: ...
     def left_padding(self, lengths: int | Tensor) -> int | Tensor:
         """Count the samples of padding before clips of these lengths."""
         return left_padding(lengths, kernel_size=self.kernel_size, hop=self.hop, padding=self.padding)

@@ -14,27 +14,15 @@ from .wavegram import NoCompression, WavegramBank, WavegramFrames
 
 @dataclass(frozen=True)
 class Preset:
-    """What a frontend's name stands for.
-
-    Attributes
-    ----------
-    filterbank, pooling, compression : type
-        The classes of the three slots.
-    fmin, fmax : float
-        Range of the filters at the start, in Hz.
-    pcen_floor : float
-        Of a learned PCEN.
-    fixed : tuple of str
-        Arguments of `make_frontend` that this frontend cannot honour off their defaults.
-    """
+    """What a frontend's name stands for: the classes of the three slots, and numbers."""
 
     filterbank: type[Filterbank]
     pooling: type[Pooling]
     compression: type[Compression]
-    fmin: float = 60.0
+    fmin: float = 60.0  # range of the filters at the start, in Hz
     fmax: float = 7800.0
-    pcen_floor: float = 1e-12
-    fixed: tuple[str, ...] = ("sort_filters",)
+    pcen_floor: float = 1e-12  # of a learned PCEN
+    fixed: tuple[str, ...] = ("sort_filters",)  # arguments that it cannot honour off their defaults
 
 
 MEL_FIXED = ("pooling", "sort_filters")

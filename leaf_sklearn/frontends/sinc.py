@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..dsp.bands import band_edges
 from ..dsp.kernels import hamming_window, sinc_kernels
 from .filterbank import BankSettings, Filterbank
-from .parameters import ReferenceArrays
+from .parameters import ReferenceArrays, as_floats
 
 LOWEST_HZ = 50.0
 NARROWEST_HZ = 50.0
@@ -18,11 +18,6 @@ SLOPE = 0.2
 
 class SincBank(Filterbank):
     """Ideal band-pass filters with learned edges, and a leaky ReLU.
-
-    Parameters
-    ----------
-    settings : BankSettings
-        Sizes, range and start.
 
     Attributes
     ----------
@@ -62,14 +57,12 @@ class SincBank(Filterbank):
     def center_frequencies(self) -> NDArray[np.float64]:
         """Middle of every band in Hz, (F,)."""
         low, high = self.band()
-        center: NDArray[np.float64] = (0.5 * (low + high)).detach().cpu().double().numpy()
-        return center
+        return as_floats(0.5 * (low + high))
 
     def bandwidths(self) -> NDArray[np.float64]:
         """Distance between the edges of every band in Hz, (F,)."""
         low, high = self.band()
-        width: NDArray[np.float64] = (high - low).detach().cpu().double().numpy()
-        return width
+        return as_floats(high - low)
 
     def load_reference(self, params: ReferenceArrays) -> None:
         """Take ``sinc_kernel`` (F, 2)."""

@@ -118,6 +118,16 @@ def test_ctrl_c_says_what_is_kept(recordings, tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.startswith("2 of 4 results")
 
 
+def test_ctrl_c_beside_a_file_of_another_kind(recordings, tmp_path, capsys, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    (tmp_path / "results.csv").write_text("something else\n")
+    monkeypatch.setattr(compare_module, "as_tasks", stop)
+    assert main(["compare", str(recordings), "--out", str(tmp_path), *TINY]) == 130
+    assert capsys.readouterr().err.endswith("leaf-sklearn: interrupted: there are no results yet\n")
+
+
 def test_fit_and_transform(recordings, tmp_path, capsys, monkeypatch):
     model = tmp_path / "model.joblib"
     assert main(["fit", str(recordings), "--out", str(model), *TINY]) == 0

@@ -80,10 +80,9 @@ def test_segments_go_where_paths_go(recordings):
     segments = find_segments(str(recordings / "pcm.flac"), GRID)
     clips = as_clips([segments[3], recordings / "pcm.wav", segments[2]], sample_rate=8_000)
     assert clips.kind == "files"
-    assert clips.lengths().tolist() == [2_000, 40_062, 2_000]
+    assert [len(clips.read(index)) for index in range(3)] == [2_000, 40_062, 2_000]
     again = pickle.loads(pickle.dumps(clips))
     for index in range(3):
-        assert len(clips.read(index)) == clips.lengths()[index]
         np.testing.assert_array_equal(again.read(index), clips.read(index))
     contents = set(clips.contents())
     assert len(contents) == 3

@@ -337,6 +337,7 @@ def test_names_of_tasks():
         ({"data": []}, "no data set"),
         ({"data": [clips(), clips()]}, "pass a mapping of names"),
         ({"keep_models": True}, "keep_models needs a folder"),
+        ({"data": {"a\nb": clips()}}, r"Got the names \['a\\nb'\], expected names of one line"),
     ],
 )
 def test_what_is_refused(change, message):
