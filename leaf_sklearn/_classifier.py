@@ -212,7 +212,7 @@ class LeafClassifier(DocumentedMixin, CallbackSupportMixin, ClassifierMixin, Sav
         """
         check_is_fitted(self)
         if self.transformer_.task_ != "multitask":
-            return float(super().score(X, y, sample_weight))
+            return float(super().score(X, as_targets_array(y), sample_weight))
         predicted = self.predict(X)
         labels = as_targets_array(y, len(predicted))
         if labels.shape != predicted.shape:

@@ -459,7 +459,7 @@ class LeafTransformer(AudioTransformer):
             compression=self.compression,
             algorithm=self.algorithm,
             generator=generator,
-        ).float()
+        )
 
     def _split(
         self,

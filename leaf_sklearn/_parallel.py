@@ -43,6 +43,9 @@ def map_with_model(
     # joblib sends an array to one worker of Dask, and all that wait for it fail if that worker dies
     to_all = nullcontext() if client is None else parallel_config(backend="dask", client=client, scatter=[packed])
     with one_thread_each(), to_all:
+        if not backend.supports_return_generator:  # "multiprocessing"
+            yield from Parallel(n_jobs=n_jobs, max_nbytes=MAPPED_BYTES)(jobs)
+            return
         results = Parallel(n_jobs=n_jobs, return_as="generator", max_nbytes=MAPPED_BYTES)(jobs)
         try:
             # not "yield from", which would close the results before the warning is out of the way

@@ -246,7 +246,7 @@ def _read(name: str) -> tuple[dict[str, Any], Arrays]:
 
 def _signed(document: dict[str, Any], arrays: Arrays) -> str:
     """Document as JSON, the digest of all (with zeros in its own place) put in."""
-    text = json.dumps({**document, "sha256": UNSIGNED}, allow_nan=False, ensure_ascii=False)
+    text = json.dumps({**document, "sha256": UNSIGNED}, allow_nan=False)
     return text.replace(UNSIGNED, _digest(text, arrays), 1)
 
 

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from leaf_sklearn import LeafTransformer
+from leaf_sklearn import LeafTransformer, Windower
 from leaf_sklearn.datasets import stamp_files
 
 RATE = 4_000
@@ -93,3 +93,5 @@ def test_stamped_paths_are_paths(files, tmp_path):
     np.testing.assert_array_equal(leaf.transform(stamped), leaf.transform(files))
     with pytest.raises(ValueError, match=r"gone\.wav.*No such file"):
         stamp_files([tmp_path / "gone.wav"])
+    with pytest.raises(TypeError, match="expected the path of a whole file"):
+        stamp_files(Windower(0.05).cut(files).X)

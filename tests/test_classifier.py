@@ -91,3 +91,11 @@ def test_numbers_are_no_classes(clips):
     numbers = np.random.default_rng(0).normal(size=(len(y), 2))
     with pytest.raises(ValueError, match="continuous-multioutput"):
         LeafClassifier(small()).fit(X, numbers)
+
+
+def test_what_fit_takes_as_labels_score_takes_too(clips):
+    X, y = clips
+    labels = np.stack([y == 0, y == 1, np.arange(24) % 3 == 0], 1)
+    for values in (y.astype(object), y.astype(bool).astype(object), labels.astype(object)):
+        classifier = LeafClassifier(small(max_steps=2)).fit(X, values)
+        assert 0 <= classifier.score(X, values) <= 1

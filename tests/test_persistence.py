@@ -60,6 +60,7 @@ def state_of(model):
         (LeafTransformer("sincnet", sample_rate=RATE, n_filters=4), None),
         (MelTransformer(sample_rate=RATE, n_filters=4, compression="pcen"), None),
         (LeafClassifier(fitted()), LABELS),
+        (LeafClassifier(fitted()), np.where(LABELS == LABELS[0], "caf\udce9", "bar")),  # a file name of other bytes
         (LeafClassifier(), LABELS),
     ],
     ids=lambda value: "" if value is None or isinstance(value, np.ndarray) else type(value).__name__,

@@ -9,6 +9,7 @@ from sklearn.model_selection import GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from leaf_sklearn import LeafTransformer, MelTransformer, Windower
+from leaf_sklearn._clips.clips import as_clips
 
 RATE = 8_000
 
@@ -73,6 +74,17 @@ def test_windows_of_an_array_of_paths_show_plainly(recordings):
 def test_a_table_is_cut_row_by_row():
     windows = Windower(1.0, sample_rate=10).cut(np.arange(50.0).reshape(2, 25))
     assert [window.tolist()[0] for window in windows.X] == [0, 10, 25, 35]
+
+
+@pytest.mark.parametrize("segment_s", [0.03, 0.75, 0.95, 1.0])
+def test_windows_of_any_rate_are_equally_long(tmp_path, segment_s):
+    paths = [str(tmp_path / f"{rate}.wav") for rate in (8_000, 11_025, 16_000, 22_050, 44_100, 48_000)]
+    for path in paths:
+        soundfile.write(path, np.ones(2 * int(path.split("/")[-1][:-4])), int(path.split("/")[-1][:-4]))
+    frames = MelTransformer(n_filters=4).fit_transform(Windower(segment_s).cut(paths).X)
+    clips = as_clips(list(Windower(segment_s).cut(paths).X), sample_rate=16_000)
+    assert {len(clips.read(index)) for index in range(len(clips))} == {round(segment_s * 16_000)}
+    assert len(frames) == len(clips)
 
 
 def test_settings_and_inputs_are_checked(recordings, tmp_path):

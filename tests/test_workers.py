@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import joblib
 import numpy as np
@@ -12,6 +11,7 @@ import pytest
 import soundfile
 import torch
 from joblib import Parallel, delayed, parallel_config
+from joblib._parallel_backends import ThreadingBackend
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -46,6 +46,13 @@ def test_transform_of_many_files_is_shared_among_workers(files, mel, backend):
     frame = MelTransformer(sample_rate=RATE, n_filters=4).set_output(transform="pandas").fit(files)
     with parallel_config(backend=backend, n_jobs=2):
         assert frame.transform(files).to_numpy().tolist() == expected.tolist()
+
+
+def test_a_backend_that_gives_its_results_at_once(files, mel, monkeypatch):
+    monkeypatch.setattr(ThreadingBackend, "supports_return_generator", False)  # as of "multiprocessing"
+    with parallel_config("threading", n_jobs=2):
+        np.testing.assert_array_equal(mel.transform(files), mel.transform(files[:64] + files[64:]))
+        assert next(map_with_model(_base._transform_part, mel, [files[:3]])).shape == (3, 44)
 
 
 def test_only_many_files_and_several_workers_make_jobs(files, mel, monkeypatch):
@@ -137,7 +144,7 @@ def test_a_grid_by_workers_is_the_serial_one(files, backend):
 
 FORK = """
 import os, sys, warnings
-import numpy as np, torch
+import joblib, numpy as np, torch
 warnings.simplefilter("ignore", DeprecationWarning)  # newer Pythons warn of a fork with threads
 from joblib import Parallel, delayed
 from leaf_sklearn import MelTransformer
@@ -147,6 +154,8 @@ task = mel.fit_transform
 if sys.argv[2] == "after":
     mel.fit_transform(X)
     task = mel.transform
+if sys.argv[2] == "loaded":
+    task = joblib.load(sys.argv[3]).transform
 
 def outcome():  # caught here: an error in a worker ends the pool, which now and then hangs in multiprocessing itself
     try:
@@ -162,16 +171,22 @@ print(*Parallel(2, backend="multiprocessing")(delayed(outcome)() for _ in range(
     ("threads", "when", "answer"),
     [
         (2, "after", "This process was forked from one in which torch had run with 2 threads; torch would hang here."),
+        (2, "loaded", "This process was forked from one in which torch had run with 2 threads; torch would hang here."),
         pytest.param(1, "after", "64", marks=pytest.mark.slow),
         pytest.param(2, "before", "64", marks=pytest.mark.slow),
     ],
 )
 def test_a_fork_after_torch_ran_is_an_error_and_no_hang(threads, when, answer, tmp_path):
-    script = Path(tmp_path / "fork.py")
+    script, model = tmp_path / "fork.py", tmp_path / "mel.joblib"
+    joblib.dump(MelTransformer().fit(np.ones((2, 16000))), model)
     script.write_text(FORK)
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     done = subprocess.run(
-        [sys.executable, str(script), str(threads), when], capture_output=True, text=True, timeout=60, env=environment
+        [sys.executable, str(script), str(threads), when, str(model)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment,
     )
     answers = done.stdout.splitlines()
     assert len(answers) == 2 and all(each.startswith(answer) for each in answers), done.stdout + done.stderr

@@ -1,5 +1,6 @@
 """Stretches of long recordings: cut out of a stream of blocks, or read one by one."""
 
+import math
 import os
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
@@ -32,12 +33,16 @@ class AudioSegment(os.PathLike[str]):
         First sample and the one after the last, at the file's own rate.
     rate : int
         That rate, in Hz.
+    length_s : float or None
+        Seconds that a whole window was to have, which are no whole number of samples at every rate; None for a
+        recording that is shorter.
     """
 
     path: str
     start: int
     stop: int
     rate: int
+    length_s: float | None = None
 
     def __fspath__(self) -> str:
         return self.path
@@ -48,7 +53,7 @@ class AudioSegment(os.PathLike[str]):
 
 @dataclass(frozen=True)
 class Grid:
-    """Where windows lie: every `hop_s` seconds one of `length_s` seconds, each rounded to a sample."""
+    """Where windows lie: every `hop_s` seconds one of `length_s` seconds, in whole samples."""
 
     length_s: float
     hop_s: float
@@ -57,7 +62,8 @@ class Grid:
         """Count the samples of a window; ValueError where windows would begin at the same sample."""
         if self.hop_s * rate < 1:
             raise ValueError(f"Got hop_s={self.hop_s:g}, less than a sample at {rate:g} Hz.")
-        return max(1, round(self.length_s * rate))
+        # rounded down, or windows side by side would not fit
+        return max(1, math.floor(self.length_s * rate + 1e-6))
 
     def start(self, place: int, rate: float) -> int:
         """First sample of a window."""
@@ -86,6 +92,12 @@ class Grid:
             yield 0, held
 
 
+def _window(clip: NDArray[np.float32], length_s: float | None, sample_rate: float) -> NDArray[np.float32]:
+    """Give a resampled window its length: of files at other rates it may have a sample or two more or less."""
+    n_times = len(clip) if length_s is None else max(1, round(length_s * sample_rate))
+    return clip[:n_times] if len(clip) >= n_times else np.pad(clip, (0, n_times - len(clip)))
+
+
 def read_windows(path: str, grid: Grid, *, sample_rate: float) -> Iterator[tuple[float, NDArray[np.float32]]]:
     """Windows of a file in one pass: starts in seconds and clips at `sample_rate` Hz, each resampled by itself.
 
@@ -95,7 +107,8 @@ def read_windows(path: str, grid: Grid, *, sample_rate: float) -> Iterator[tuple
         rate, n_windows = stream.samplerate, 0
         for start, clip in grid.cut(decode_blocks(stream, path), rate):
             n_windows += 1
-            yield start / rate, finish_clip(clip, rate, sample_rate, path)
+            whole = grid.length_s if len(clip) == grid.length(rate) else None
+            yield start / rate, _window(finish_clip(clip, rate, sample_rate, path), whole, sample_rate)
         if not n_windows:
             raise AudioFileError(f"{path!r} holds no samples; expected at least one.")
 
@@ -107,7 +120,8 @@ def find_segments(path: str, grid: Grid) -> list[AudioSegment]:
         n_times = sum(len(block) for block in decode_blocks(stream, path)) if is_guess else stream.frames
         if not n_times:
             raise AudioFileError(f"{path!r} holds no samples; expected at least one.")
-        return [AudioSegment(path, *span, stream.samplerate) for span in grid.spans(n_times, stream.samplerate)]
+        rate, whole = stream.samplerate, grid.length_s if n_times >= grid.length(stream.samplerate) else None
+        return [AudioSegment(path, start, stop, rate, whole) for start, stop in grid.spans(n_times, rate)]
 
 
 class SegmentReader:
@@ -127,7 +141,7 @@ class SegmentReader:
         """Read one segment, mixed down, checked and resampled by itself: (n,) at `sample_rate` Hz."""
         with self._lock:
             clip = self._read(segment)
-        return finish_clip(clip, segment.rate, sample_rate, segment.path)
+        return _window(finish_clip(clip, segment.rate, sample_rate, segment.path), segment.length_s, sample_rate)
 
     def _read(self, segment: AudioSegment) -> NDArray[np.float32]:
         is_ahead = self._at <= segment.start <= self._at + len(self._held) + NEAR

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .audio import AudioFileError
+from .segments import AudioSegment
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ def stamp_files(paths: Iterable[str | os.PathLike[str]]) -> list[StampedPath]:
     ------
     ValueError
         A file does not exist (an AudioFileError).
+    TypeError
+        Windows of files, as :class:`~leaf_sklearn.Windower` cuts them.
 
     Examples
     --------
@@ -45,7 +48,10 @@ def stamp_files(paths: Iterable[str | os.PathLike[str]]) -> list[StampedPath]:
     >>> search.fit(stamp_files(clips.filenames), clips.target)  # doctest: +SKIP
     """
     stamped = []
-    for path in map(os.fsdecode, paths):
+    for each in paths:
+        if isinstance(each, AudioSegment):
+            raise TypeError(f"Got {each!r}, expected the path of a whole file: windows carry no stamps.")
+        path = os.fsdecode(each)
         try:
             status = os.stat(path)
         except OSError as error:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from .._fork import check_fork
 from .._functionals import summarize
 from ..dsp.framing import are_whole
 from ..encoders import BatchNorm, Dropout, Encoder, make_encoder
@@ -55,7 +56,7 @@ class Network(nn.Module):
     """A frontend and the heads on its features; its outputs are one set of logits (or values) a head.
 
     ``encoder`` None has no head; otherwise there is the encoder's, after a statistics head where ``statistics`` asks
-    for one. "linear" stands for the statistics head alone.
+    for one. "linear" stands for the statistics head alone. ``seed`` is that of a callable encoder, drawn if not given.
     """
 
     def __init__(
@@ -66,9 +67,9 @@ class Network(nn.Module):
         *,
         statistics: bool,
         generator: torch.Generator | None = None,
+        seed: int | None = None,
     ) -> None:
         super().__init__()
-        self.settings: dict[str, Any] = {"encoder": encoder, "n_outputs": n_outputs, "statistics": statistics}
         self.frontend = frontend
         if generator is None:  # weights will be loaded
             generator = torch.Generator().manual_seed(0)
@@ -76,12 +77,22 @@ class Network(nn.Module):
         if encoder == "linear" or (encoder is not None and statistics):
             heads.append(StatisticsHead(frontend.n_filters, n_outputs))
         if encoder not in (None, "linear"):
-            built = make_encoder(encoder, n_filters=frontend.n_filters, generator=generator)
+            source = generator
+            if callable(encoder):  # it may draw more than weights, which must be the same when it is built again
+                seed = int(torch.randint(2**31, (), generator=generator)) if seed is None else seed
+                source = torch.Generator().manual_seed(seed)
+            built = make_encoder(encoder, n_filters=frontend.n_filters, generator=source)
             heads.append(EncoderHead(built, n_outputs))
         for head in heads:
             nn.init.xavier_uniform_(head.linear.weight, generator=generator)
             nn.init.zeros_(head.linear.bias)
         self.heads = nn.ModuleList(heads)
+        self.settings: dict[str, Any] = {
+            "encoder": encoder,
+            "n_outputs": n_outputs,
+            "statistics": statistics,
+            "seed": seed,
+        }
         self.float()
 
     @property
@@ -123,7 +134,8 @@ class Network(nn.Module):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Build a network on the CPU, frozen and in eval mode."""
+        """Build a network on the CPU, frozen and in eval mode; RuntimeError where torch would hang."""
+        check_fork()
         network = cls(make_frontend(**state["frontend"]), **state["settings"])
         network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state["arrays"].items()})
         return network.requires_grad_(False).eval()

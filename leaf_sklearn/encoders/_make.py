@@ -1,5 +1,6 @@
 """Encoders by name, or from a user's own callable."""
 
+import copy
 import inspect
 import threading
 from collections.abc import Callable, Iterator
@@ -94,10 +95,12 @@ def make_encoder(
     if generator is None:
         generator = torch.Generator().manual_seed(0)
     with seeded(generator):
-        network = build(n_filters)
+        # a copy: the callable may give the same module each time
+        network = copy.deepcopy(build(n_filters))
         if not isinstance(network, nn.Module):
             raise TypeError(f"encoder={encoder!r} returned {type(network).__name__}, expected a torch.nn.Module.")
-        takes_lengths = len(inspect.signature(network.forward).parameters) > 1
+        parameters = inspect.signature(network.forward).parameters.values()
+        takes_lengths = sum(each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD) for each in parameters) > 1
         # lazy layers draw their weights in the first pass
         n_outputs = _count_outputs(network, n_filters, takes_lengths=takes_lengths)
     if isinstance(encoder, str):

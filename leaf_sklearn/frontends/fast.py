@@ -24,6 +24,7 @@ NUMBERS_CPU, NUMBERS_ELSEWHERE = 2**20, 2**27
 Energies = Callable[[Tensor, Tensor | None], Tensor]
 
 
+@torch.compiler.disable  # planned on the host, by the parameters' values
 def gabor_energies(
     waveforms: Tensor,
     lengths: Tensor | None,
@@ -79,6 +80,7 @@ def _prepared(values: bytes, kernel_size: int, hop: int, dtype: torch.dtype, dev
         return prepare_bands(center, sigma, width, plan, dtype=dtype)
 
 
+@torch.compiler.disable
 def free_energies(waveforms: Tensor, lengths: Tensor | None, taps: Tensor, windows: Tensor, pooling: Pooling) -> Tensor:
     """Energies of any complex kernels by transforms of blocks: (B, N) and (B,) -> (B, F, T).
 

@@ -148,7 +148,7 @@ def make_frontend(
         preemphasis=PreEmphasis() if preemphasis else None,
         instance_norm=InstanceNorm(n_filters) if instance_norm else None,
         config=config,
-    )
+    ).float()  # whatever torch's default type is
 
 
 def _one_of(what: str, value: Any, choices: Iterable[Any]) -> Any:

@@ -316,3 +316,14 @@ def test_building_a_frontend_leaves_the_global_generator_alone():
     for name in PRESETS:
         make_frontend(name, init="random" if name != "wavegram" else "mel")
     assert torch.equal(torch.get_rng_state(), state)
+
+
+@every
+def test_another_default_dtype_does_not_matter(options):
+    waveforms = noise(2, 3000)
+    torch.set_default_dtype(torch.float64)
+    try:
+        features = make_frontend(**{"n_filters": 12, **options}).eval()(waveforms)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert features.dtype == torch.float32

@@ -227,3 +227,12 @@ def test_waveforms_of_another_type_are_converted(name, dtype):
     frontend, waveforms = make_frontend(name).eval(), noise(2, 3000).to(dtype)
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         torch.testing.assert_close(frontend(waveforms), frontend(waveforms.float()), rtol=0, atol=0)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's compiler warns itself, and hides it
+def test_a_compiled_frontend_is_the_same_in_training_and_after():
+    frontend, waveforms = make_frontend("leaf", n_filters=6), noise(2, 4000)
+    compiled = torch.compile(frontend, backend="eager")
+    torch.testing.assert_close(compiled(waveforms), frontend(waveforms), rtol=0, atol=0)
+    with torch.no_grad():
+        torch.testing.assert_close(compiled(waveforms), frontend(waveforms), rtol=0, atol=0)
