@@ -33,6 +33,11 @@ def check_fork() -> None:
             "hang here. Use joblib's loky backend (the default) or the start method 'spawn' or 'forkserver' of "
             "multiprocessing, or set OMP_NUM_THREADS=1 before torch is imported."
         )
+    note_torch()
+
+
+def note_torch() -> None:
+    """Note that torch runs here; an error while a model is unpickled would end a worker and leave its pool waiting."""
     _Torch.threads = max(_Torch.threads, torch.get_num_threads())
     if torch.cuda.is_initialized():
         _Torch.threads = max(_Torch.threads, 2)  # a CUDA context does not survive either

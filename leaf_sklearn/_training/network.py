@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from .._fork import check_fork
+from .._fork import note_torch
 from .._functionals import summarize
 from ..dsp.framing import are_whole
 from ..encoders import BatchNorm, Dropout, Encoder, make_encoder
@@ -134,8 +134,8 @@ class Network(nn.Module):
 
     @classmethod
     def from_state(cls, state: dict[str, Any]) -> Self:
-        """Build a network on the CPU, frozen and in eval mode; RuntimeError where torch would hang."""
-        check_fork()
+        """Build a network on the CPU, frozen and in eval mode."""
+        note_torch()
         network = cls(make_frontend(**state["frontend"]), **state["settings"])
         network.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state["arrays"].items()})
         return network.requires_grad_(False).eval()
