@@ -66,6 +66,8 @@ def _weights_of(bands: PreparedBands, pairs: list[tuple[int, int]]) -> list[Tens
         if len(found) > KEPT_PADDINGS:
             bands.end_weights.clear()
         bands.end_weights.update((pair, found[pair]) for pair in missing)
+    if len(pairs) == 1:
+        return found[pairs[0]]
     return [torch.cat(rows) for rows in zip(*(found[pair] for pair in pairs), strict=True)]
 
 
