@@ -50,8 +50,9 @@ def test_transform_of_many_files_is_shared_among_workers(files, mel, backend):
 
 def test_a_backend_that_gives_its_results_at_once(files, mel, monkeypatch):
     monkeypatch.setattr(ThreadingBackend, "supports_return_generator", False)  # as of "multiprocessing"
+    expected = mel.transform(files)
     with parallel_config("threading", n_jobs=2):
-        np.testing.assert_array_equal(mel.transform(files), mel.transform(files[:64] + files[64:]))
+        np.testing.assert_array_equal(mel.transform(files), expected)
         assert next(map_with_model(_base._transform_part, mel, [files[:3]])).shape == (3, 44)
 
 

@@ -83,7 +83,9 @@ class Training:
         """Take ``n_steps`` steps, then evaluate: step, mean loss, score (None: nothing held out), rate."""
         self._train_mode()
         losses = [self._take_step() for _ in range(n_steps)]
-        if not all(bool(value.isfinite().all()) for _, value in plain_state(self.network)):
+        # buffers of an encoder may hold infinities, such as masks
+        learned = [*dict(plain_state(self.network.frontend)).values(), *self.network.heads.parameters()]
+        if not all(bool(value.isfinite().all()) for value in learned):
             raise self._diverged("some parameters are no finite numbers")
         score = self.evaluate() if self.held_out is not None else None
         # one cycle ends at rest: its last state is its best but for chance

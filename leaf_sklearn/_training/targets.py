@@ -186,7 +186,9 @@ class MultiTask(Targets):
 def _refuse_written(y: NDArray[Any]) -> None:
     """Raise a ValueError where NumPy has made a string of a label that is missing, as of all columns beside strings."""
     if y.dtype.kind in "US":
-        for clip, column in np.argwhere(np.isin(y, np.array(["-1", "nan", "None"], dtype=y.dtype))).tolist():
+        # of their own length: in y's, "nan" may be cut to a label "n"
+        words = np.array(["-1", "nan", "None"], dtype=y.dtype.kind)
+        for clip, column in np.argwhere(np.isin(y, words)).tolist():
             raise ValueError(
                 f"Column {column} of y holds the string {str(y[clip, column])!r} at clip {clip}; for a missing label "
                 "among strings give a DataFrame, or an array of objects with None in it."

@@ -54,6 +54,23 @@ def test_what_an_encoder_draws_beside_its_weights_is_kept():
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(plain)).transform(X), plain.transform(X))
 
 
+class Masked(nn.Module):
+    """Holds infinities that are no result of training."""
+
+    def __init__(self, n_filters):
+        super().__init__()
+        self.register_buffer("mask", torch.full((n_filters,), -torch.inf))
+        self.linear = nn.Linear(n_filters, 4)
+
+    def forward(self, features):
+        return self.linear(features.mean(-1).maximum(self.mask))
+
+
+def test_infinite_buffers_are_no_divergence():
+    X, y = make_clips()
+    assert np.isfinite(small(encoder=Masked, output="embedding").fit(X, y).transform(X)).all()
+
+
 def test_a_compiled_encoder_takes_features_alone():
     compiled = make_encoder(lambda n_filters: torch.compile(pooled(n_filters), backend="eager"), n_filters=6)
     assert not compiled.takes_lengths and compiled.n_outputs == 8

@@ -27,6 +27,8 @@ from leaf_sklearn._training.targets import MISSING, MultiLabel, MultiTask, Regre
         (np.array([[1, 0], [1, 1], [0, 1]], dtype=object), MultiLabel),
         (np.array([[True, False], [True, True], [False, True]], dtype=object), MultiLabel),
         (pd.DataFrame({"a": [True, False, True], "b": [1, 1, 0]}), MultiLabel),
+        (np.array([["n", "-"], ["N", "s"], ["n", "s"]]), MultiTask),
+        (np.array([[b"n", b"-"], [b"N", b"s"], [b"n", b"s"]]), MultiTask),
         (pd.DataFrame({"a": [True, False, True], "b": [True, True, False]}, dtype="boolean"), MultiLabel),
         (pd.DataFrame({"a": [1, 2, pd.NA], "b": [pd.NA, 5, 6]}, dtype="Int64"), MultiTask),
     ],
