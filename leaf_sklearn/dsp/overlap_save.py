@@ -39,7 +39,8 @@ def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: in
     blocks = torch.fft.rfft(padded.unfold(1, length, step)[:, :n_blocks])
     # Gradients are summed over clips, then over blocks: over both at once is far slower.
     filtered = torch.fft.irfft(blocks[:, None] * spectra[:, None].expand(-1, n_blocks, -1), n=length)
-    return filtered[..., :step].flatten(2)[..., :n_out]
+    filtered = filtered[..., :step].flatten(2)
+    return filtered if filtered.shape[2] == n_out else filtered[..., :n_out]
 
 
 def block_length(spectra: Tensor) -> int:

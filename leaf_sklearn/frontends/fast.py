@@ -131,7 +131,8 @@ def overlap_save_energies(
     on_cpu, a_step = waveforms.device.type == "cpu", len(kernels) * step
     most = NUMBERS_CPU if on_cpu else NUMBERS_ELSEWHERE
     n_steps = 2 if on_cpu else max(most // a_step, 2)
-    before, frames_at_once = (kernel_size - 1) // 2, (n_steps * step - pooling.kernel_size) // pooling.hop + 1
+    before, window = (kernel_size - 1) // 2, -(-pooling.kernel_size // pooling.hop) * pooling.hop  # in whole hops
+    frames_at_once = (n_steps * step - window) // pooling.hop + 1
     at_once = max(most // (a_step * min(n_steps, n_times // step + 2)), 1)
     rows = []
     for first in range(0, len(waveforms), at_once):
@@ -141,7 +142,7 @@ def overlap_save_energies(
         frames: list[Tensor] = []
         for frame in range(0, n_frames, frames_at_once):
             start, last = frame * pooling.hop, min(frame + frames_at_once, n_frames) - 1
-            n_out = last * pooling.hop + pooling.kernel_size - start
+            n_out = last * pooling.hop + window - start
             # All that the blocks see, or what follows a clip's frames would show in the rounding.
             end = start - before + (-(-n_out // step) - 1) * step + block_length(spectra)
             placed = place_clips(clips, counts, left, start=start - before, stop=end)
@@ -157,9 +158,10 @@ def fill_outside_(energies: Tensor, start: int, left: int | Tensor, lengths: int
     if isinstance(left, Tensor) and isinstance(lengths, Tensor):
         position = torch.arange(start, start + energies.shape[-1], device=energies.device) - left[:, None]
         return energies.masked_fill_(((position < 0) | (position >= lengths[:, None]))[:, None], fill)
-    first, stop = int(left) - start, int(left) + int(lengths) - start
-    energies[..., : max(first, 0)] = fill
-    energies[..., max(stop, 0) :] = fill
+    first, stop = max(int(left) - start, 0), max(int(left) + int(lengths) - start, 0)
+    for outside in (energies[..., :first], energies[..., stop:]):
+        if outside.numel():
+            outside.fill_(fill)
     return energies
 
 

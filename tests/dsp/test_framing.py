@@ -83,6 +83,17 @@ def test_windows_do_not_depend_on_the_batch(n_filters):
         torch.testing.assert_close(part[0], whole[2, :, : part.shape[-1]], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("kernel_size", [7, 8, 11])
+@pytest.mark.parametrize("n_times", [11, 30, 47])
+@pytest.mark.parametrize("hop", [4, 9])
+def test_gradients_of_weighted_windows(hop, n_times, kernel_size):
+    generator = torch.Generator().manual_seed(hop)
+    sizes = ((2, 3, n_times), (3, kernel_size))
+    energies, taps = (torch.rand(size, generator=generator, dtype=torch.float64) for size in sizes)
+    inputs = (energies.requires_grad_(), taps.requires_grad_())
+    assert torch.autograd.gradcheck(lambda *each: weighted_windows(*each, hop=hop), inputs)
+
+
 @pytest.mark.parametrize("span", [(-9, -2), (-3, 4), (2, 7), (5, 30), (12, 20)])
 def test_a_part_of_a_placed_clip_is_the_part(span):
     waveforms, lengths = torch.arange(1.0, 25.0).reshape(2, 12), torch.tensor([12, 7])
