@@ -84,8 +84,8 @@ class Training:
         self._train_mode()
         losses = [self._take_step() for _ in range(n_steps)]
         # buffers of an encoder may hold infinities, such as masks
-        learned = [*dict(plain_state(self.network.frontend)).values(), *self.network.heads.parameters()]
-        if not all(bool(value.isfinite().all()) for value in learned):
+        frontend = [value for _, value in plain_state(self.network.frontend)]
+        if not all(bool(value.isfinite().all()) for value in (*frontend, *self.network.heads.parameters())):
             raise self._diverged("some parameters are no finite numbers")
         score = self.evaluate() if self.held_out is not None else None
         # one cycle ends at rest: its last state is its best but for chance

@@ -5,7 +5,7 @@ from typing import overload
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import FunctionCtx
 
 SMALLEST_PRODUCT = 16
 
@@ -116,7 +116,6 @@ class _WeightedWindows(torch.autograd.Function):
         return F.conv1d(energies, taps[:, None], stride=hop, groups=channels)[:, :n_filters, :n_frames]
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: FunctionCtx, slopes: Tensor) -> tuple[Tensor, Tensor, None]:
         energies, taps = ctx.saved_tensors  # type: ignore[attr-defined]
         hop: int = ctx.hop  # type: ignore[attr-defined]

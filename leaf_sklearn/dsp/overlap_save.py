@@ -40,6 +40,7 @@ def correlate_blocks(waveforms: Tensor, spectra: Tensor, *, step: int, n_out: in
     # Gradients are summed over clips, then over blocks: over both at once is far slower.
     filtered = torch.fft.irfft(blocks[:, None] * spectra[:, None].expand(-1, n_blocks, -1), n=length)
     filtered = filtered[..., :step].flatten(2)
+    # Even a slice of all is copied in the backward pass.
     return filtered if filtered.shape[2] == n_out else filtered[..., :n_out]
 
 

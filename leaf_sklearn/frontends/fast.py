@@ -160,7 +160,7 @@ def fill_outside_(energies: Tensor, start: int, left: int | Tensor, lengths: int
         return energies.masked_fill_(((position < 0) | (position >= lengths[:, None]))[:, None], fill)
     first, stop = max(int(left) - start, 0), max(int(left) + int(lengths) - start, 0)
     for outside in (energies[..., :first], energies[..., stop:]):
-        if outside.numel():
+        if outside.numel():  # filling nothing still costs a copy in the backward pass
             outside.fill_(fill)
     return energies
 

@@ -91,7 +91,8 @@ def test_gradients_of_weighted_windows(hop, n_times, kernel_size):
     sizes = ((2, 3, n_times), (3, kernel_size))
     energies, taps = (torch.rand(size, generator=generator, dtype=torch.float64) for size in sizes)
     inputs = (energies.requires_grad_(), taps.requires_grad_())
-    assert torch.autograd.gradcheck(lambda *each: weighted_windows(*each, hop=hop), inputs)
+    for check in (torch.autograd.gradcheck, torch.autograd.gradgradcheck):
+        assert check(lambda *each: weighted_windows(*each, hop=hop), inputs)
 
 
 @pytest.mark.parametrize("span", [(-9, -2), (-3, 4), (2, 7), (5, 30), (12, 20)])
