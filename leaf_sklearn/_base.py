@@ -1,6 +1,6 @@
 """What the transformers share: clips in, features out, names, state."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -101,25 +101,7 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         -----
         Where ``joblib.parallel_config`` sets ``n_jobs`` or a cluster, more than 64 files are shared among its workers.
         """
-        check_is_fitted(self)
-        check_fork()
-        self._check_output()
-        clips, dtype = self._check_clips(X, reset=False, rate=self._network.frontend.sample_rate)
-        if clips.kind == "files" and len(clips) > FILES_A_JOB and n_workers() > 1:
-            paths = clips.paths()
-            parts = (paths[start : start + FILES_A_JOB] for start in range(0, len(paths), FILES_A_JOB))
-            rows = list(map_with_model(_transform_part, self, parts))
-        else:
-            rows = list(self._by_batch(clips, self._reduce))
-        if len({row.shape[1] for row in rows}) > 1:
-            raise ValueError(SEVERAL_LENGTHS)
-        if self.output == "frames" and hasattr(self, "n_features_in_"):
-            n_frames, wanted = rows[0].shape[1] // self._network.frontend.n_filters, self._n_frames()
-            if n_frames != wanted:
-                raise ValueError(
-                    f"The clips have {n_frames} frames, those of fit had {wanted}; output='frames' needs one length."
-                )
-        return np.concatenate(rows).astype(dtype, copy=False)
+        return transform_views([self], X)[0]
 
     def transform_frames(self, X: Any) -> list[NDArray[np.float32]]:
         """Features of every frame, before they are reduced to one vector a clip.
@@ -230,6 +212,18 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
             return self._network
         return Network.from_state(self._network.to_state()).to(device)
 
+    def _joined(self, rows: Sequence[NDArray[Any]], dtype: np.dtype[Any]) -> NDArray[np.floating[Any]]:
+        """Features of all clips from those of each batch."""
+        if len({row.shape[1] for row in rows}) > 1:
+            raise ValueError(SEVERAL_LENGTHS)
+        if self.output == "frames" and hasattr(self, "n_features_in_"):
+            n_frames, wanted = rows[0].shape[1] // self._network.frontend.n_filters, self._n_frames()
+            if n_frames != wanted:
+                raise ValueError(
+                    f"The clips have {n_frames} frames, those of fit had {wanted}; output='frames' needs one length."
+                )
+        return np.concatenate(rows).astype(dtype, copy=False)
+
     def _reduce(self, network: Network, features: Tensor, n_frames: Tensor) -> NDArray[Any]:
         """One row a clip: (B, F, T), (B,) -> (B, n_features)."""
         if self.output == "embedding":
@@ -273,9 +267,25 @@ class AudioTransformer(DocumentedMixin, CallbackSupportMixin, TransformerMixin, 
         super().__setstate__(state)
 
 
-def _transform_part(model: AudioTransformer, paths: list[Any]) -> NDArray[Any]:
-    """Do a worker's part of ``transform``."""
-    return np.asarray(model.transform(paths))
+def transform_views(views: Sequence[AudioTransformer], X: Any) -> list[NDArray[np.floating[Any]]]:
+    """``transform`` of copies of one fitted transformer, from one pass of its frontend over the clips.
+
+    The views differ in ``output`` and ``functionals`` alone.
+    """
+    first = views[0]
+    check_is_fitted(first)
+    check_fork()
+    for view in views:
+        view._check_output()
+    clips, dtype = first._check_clips(X, reset=False, rate=first._network.frontend.sample_rate)
+    rows: Iterator[list[NDArray[Any]]]
+    if clips.kind == "files" and len(clips) > FILES_A_JOB and n_workers() > 1:
+        paths = clips.paths()
+        parts = (paths[start : start + FILES_A_JOB] for start in range(0, len(paths), FILES_A_JOB))
+        rows = map_with_model(transform_views, views, parts)
+    else:
+        rows = first._by_batch(clips, lambda *batch: [view._reduce(*batch) for view in views])
+    return [view._joined(each, dtype) for view, each in zip(views, zip(*rows, strict=True), strict=True)]
 
 
 @contextmanager

@@ -53,7 +53,8 @@ def test_a_backend_that_gives_its_results_at_once(files, mel, monkeypatch):
     expected = mel.transform(files)
     with parallel_config("threading", n_jobs=2):
         np.testing.assert_array_equal(mel.transform(files), expected)
-        assert next(map_with_model(_base._transform_part, mel, [files[:3]])).shape == (3, 44)
+        (part,) = next(map_with_model(_base.transform_views, [mel], [files[:3]]))
+        assert part.shape == (3, 44)
 
 
 def test_only_many_files_and_several_workers_make_jobs(files, mel, monkeypatch):

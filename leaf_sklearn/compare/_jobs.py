@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.validation import has_fit_parameter
 
+from .._base import AudioTransformer, transform_views
 from .._files import replacing
 from .._functionals import check_functionals
 from .._leaf import LeafTransformer
@@ -189,44 +190,52 @@ def run_job(job: Job) -> list[Row]:
     rows = []
     for task in job.tasks:
         train, test = task.folds[job.fold]
-        for output in job.frontend.outputs:
-            wanted = [
-                (classifier, seed) for name, how, classifier, seed in job.wanted if (name, how) == (task.name, output)
-            ]
-            if not wanted:
-                continue
-            started = time.perf_counter()
-            clips = take(task.X, np.concatenate([train, test]))
-            features = np.asarray(show(transformer, output).transform(clips), dtype=np.float64)
-            transform_seconds = time.perf_counter() - started
-            for classifier, seed in wanted:
-                scores = score_on(classifier, seed, features, task.y[train], task.y[test])
-                rows.append(
-                    Row(
-                        task=task.name,
-                        frontend=job.frontend.name,
-                        output=output,
-                        classifier=classifier,
-                        seed=seed,
-                        fold=job.fold,
-                        n_train=len(train),
-                        n_test=len(test),
-                        n_features=features.shape[1],
-                        fit_seconds=fit_seconds,
-                        transform_seconds=transform_seconds,
-                        data=task.fingerprint,
-                        settings=job.settings,
-                        **scores,
-                    )
+        wanted = [each for each in job.wanted if each[0] == task.name]
+        if not wanted:
+            continue
+        outputs = [output for output in job.frontend.outputs if any(each[1] == output for each in wanted)]
+        started = time.perf_counter()
+        each_features = features_of(transformer, outputs, take(task.X, np.concatenate([train, test])))
+        transform_seconds = time.perf_counter() - started
+        for _, output, classifier, seed in wanted:
+            features = each_features[output]
+            scores = score_on(classifier, seed, features, task.y[train], task.y[test])
+            rows.append(
+                Row(
+                    task=task.name,
+                    frontend=job.frontend.name,
+                    output=output,
+                    classifier=classifier,
+                    seed=seed,
+                    fold=job.fold,
+                    n_train=len(train),
+                    n_test=len(test),
+                    n_features=features.shape[1],
+                    fit_seconds=fit_seconds,
+                    transform_seconds=transform_seconds,
+                    data=task.fingerprint,
+                    settings=job.settings,
+                    **scores,
                 )
+            )
     return rows
 
 
+def features_of(transformer: Any, outputs: Sequence[str], clips: Any) -> dict[str, NDArray[np.float64]]:
+    """Features of the clips by output, from one pass of the frontend where the transformer is one of ours."""
+    views = [show(transformer, output) for output in outputs]
+    if getattr(type(transformer), "transform", None) is AudioTransformer.transform:
+        made = transform_views(views, clips)
+    else:
+        made = [view.transform(clips) for view in views]
+    return {output: np.asarray(each, dtype=np.float64) for output, each in zip(outputs, made, strict=True)}
+
+
 def show(transformer: Any, output: str) -> Any:
-    """Set what a fitted transformer makes of a clip: "embedding", functionals joined by "+", or its own functionals."""
-    if output in OUTPUTS:
-        return transformer.set_params(output=output) if "output" in transformer.get_params() else transformer
-    return copy.copy(transformer).set_params(output="functionals", functionals=tuple(output.split("+")))
+    """Copy a fitted transformer that makes this of a clip: "embedding", functionals joined by "+", or its own ones."""
+    if output not in OUTPUTS:
+        return copy.copy(transformer).set_params(output="functionals", functionals=tuple(output.split("+")))
+    return copy.copy(transformer).set_params(output=output) if "output" in transformer.get_params() else transformer
 
 
 def _training_clips(job: Job) -> tuple[Any, NDArray[Any], NDArray[Any] | None]:

@@ -17,8 +17,8 @@ class Row:
     """Scores of one classifier on the features of one fitted frontend.
 
     Metrics that do not suit the task are None. ``fit_seconds`` and ``transform_seconds`` are the frontend's: training,
-    and features of all clips of training and test. ``data`` and ``settings`` say what the row was made from,
-    ``outcomes`` what the classifier said about each test clip.
+    and features of all clips of training and test, of all outputs that were asked for at once. ``data`` and
+    ``settings`` say what the row was made from, ``outcomes`` what the classifier said about each test clip.
     """
 
     task: str
