@@ -193,7 +193,7 @@ def run_job(job: Job) -> list[Row]:
         wanted = [each for each in job.wanted if each[0] == task.name]
         if not wanted:
             continue
-        outputs = [output for output in job.frontend.outputs if any(each[1] == output for each in wanted)]
+        outputs = list(dict.fromkeys(output for _, output, _, _ in wanted))
         started = time.perf_counter()
         each_features = features_of(transformer, outputs, take(task.X, np.concatenate([train, test])))
         transform_seconds = time.perf_counter() - started

@@ -19,7 +19,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
 from leaf_sklearn import LeafTransformer, MelTransformer, Windower
-from leaf_sklearn._training.network import Network
 from leaf_sklearn.compare import _jobs as jobs
 from leaf_sklearn.compare import compare
 from leaf_sklearn.compare._tasks import as_tasks, join_tasks, task_name
@@ -387,45 +386,6 @@ def test_several_outputs_of_one_fit(monkeypatch):
         compare(data, outputs=["mean+median"])
     with pytest.raises(ValueError, match="no parameter output"):
         compare(data, frontends={"loud": Loud()}, outputs=["embedding"])
-
-
-def test_outputs_of_one_pass_are_those_of_transform(monkeypatch):
-    X, y = clips()
-    leaf = LeafTransformer(**TINY, output="embedding", random_state=0).fit(X, y)
-    outputs = ["functionals", "embedding", "mean+max"]
-    expected = [
-        leaf.set_params(output=output, functionals=functionals).transform(X)
-        for output, functionals in [("functionals", ["std"]), ("embedding", ["std"]), ("functionals", ["mean", "max"])]
-    ]
-    leaf.set_params(output="embedding", functionals=["std"])
-    passes = []
-    monkeypatch.setattr(Network, "features", counted(Network.features, passes))
-    found = jobs.features_of(leaf, outputs, X)
-    assert list(found) == outputs
-    for features, wanted in zip(found.values(), expected, strict=True):
-        np.testing.assert_array_equal(features, wanted)
-    assert passes == [len(X)]
-    assert (leaf.output, leaf.functionals) == ("embedding", ["std"])
-
-
-def test_a_transform_of_ones_own_is_not_passed_by():
-    class Twice(MelTransformer):
-        def transform(self, X):
-            return 2 * super().transform(X)
-
-    X, _ = clips()
-    mel = Twice(sample_rate=RATE, n_filters=4).fit(X)
-    found = jobs.features_of(mel, ["functionals", "mean"], X)
-    np.testing.assert_array_equal(found["functionals"], mel.transform(X))
-    np.testing.assert_array_equal(found["mean"], mel.set_params(functionals=["mean"]).transform(X))
-
-
-def counted(method, sizes):
-    def call(self, waveforms, lengths):
-        sizes.append(len(waveforms))
-        return method(self, waveforms, lengths)
-
-    return call
 
 
 def test_a_pipeline_is_seeded_and_the_trained_mel_gives_its_embedding():
