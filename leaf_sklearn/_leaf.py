@@ -27,7 +27,7 @@ from ._training.loop import Labelled, Training, describe, round_sizes
 from ._training.network import Network
 from ._training.recipe import RECIPES
 from ._training.split import hold_out
-from ._training.start import check_starts, start_frontend
+from ._training.start import check_floor, check_starts, start_frontend
 from ._training.targets import ClassWeight, Targets, make_targets
 from ._training.trial import Trial
 from .frontends import Frontend, make_frontend
@@ -64,6 +64,9 @@ class LeafTransformer(AudioTransformer):
         From samples to frames; "auto" is the preset's own.
     compression : {"auto", "pcen", "log", "root", None}, default="auto"
         Of the energies; "auto" is the preset's own.
+    floor : float or None, default=None
+        Under the logarithm: None is the recipe's, 2e-5 of the channel's mean energy, in the paper's 1e-5 in itself; a
+        number is another share of the mean, so that 1e-4 keeps 40 dB below it.
     algorithm : {"auto", "direct", "fast"}, default="auto"
         "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it, energies
         within 1e-5 of the loudest (1e-4 for an impulse on the clip's first or last sample), features of recordings
@@ -175,6 +178,7 @@ class LeafTransformer(AudioTransformer):
         "frontend": [str],
         "init": [str, "array-like"],
         "pooling": [str],
+        "floor": [Interval(Real, 0, None, closed="neither"), None],
         "algorithm": [StrOptions({"auto", "direct", "fast"})],
         "encoder": [str, callable],
         "recipe": [StrOptions(set(RECIPES))],
@@ -205,6 +209,7 @@ class LeafTransformer(AudioTransformer):
         init: str | ArrayLike = "mel",
         pooling: str = "auto",
         compression: str | None = "auto",
+        floor: float | None = None,
         algorithm: str = "auto",
         functionals: Sequence[str] = DEFAULT,
         output: str = "functionals",
@@ -232,6 +237,7 @@ class LeafTransformer(AudioTransformer):
         self.init = init
         self.pooling = pooling
         self.compression = compression
+        self.floor = floor
         self.algorithm = algorithm
         self.functionals = functionals
         self.output = output
@@ -334,6 +340,7 @@ class LeafTransformer(AudioTransformer):
         weights = check_weights(sample_weight, len(clips))
         members = check_groups(groups, len(clips))
         frontend = self._make_frontend(generator)
+        check_floor(frontend, self.floor, scaled=RECIPES[self.recipe].tuned)
         initial = {
             "initial_center_frequencies_": frontend.center_frequencies(),
             "initial_bandwidths_": frontend.bandwidths(),
@@ -351,6 +358,7 @@ class LeafTransformer(AudioTransformer):
                 targets,
                 None if targets is None else targets.values[places],
                 None if members is None else members[places],
+                floor=self.floor,
                 starts=starts,
                 rng=rng,
             )

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Self
 
-import torch
-
 from ._base import AudioTransformer, unchanged_on_error
 from ._device import resolve_device
 from ._fork import check_fork
@@ -13,8 +11,8 @@ from ._functionals import DEFAULT, check_functionals
 from ._sklearn import Interval, StrOptions, fit_context
 from ._training.energies import measure_energies
 from ._training.network import Network
+from ._training.start import check_floor, scale_energies
 from .frontends import make_frontend
-from .frontends.base import SCALED_OFFSET
 
 OUTPUTS = ("functionals", "frames")
 
@@ -149,8 +147,6 @@ class MelTransformer(AudioTransformer):
             check_functionals(self.functionals)
             device = resolve_device(self.device)
             clips, _ = self._check_clips(X, reset=True)
-            if self.floor is not None and self.compression != "log":
-                raise ValueError(f"Got floor={self.floor} with compression={self.compression!r}, expected 'log'.")
             frontend = make_frontend(
                 "mel",
                 sample_rate=self.sample_rate,
@@ -162,11 +158,9 @@ class MelTransformer(AudioTransformer):
                 compression=self.compression,
                 learn_pcen=self.compression != "pcen",
             )
+            check_floor(frontend, self.floor)
             if self.floor is not None:
-                means = measure_energies(frontend, clips, device).channel_means()
-                # scaling and logarithm add 1e-5 each: log(x / scale + 2e-5) is log(x + floor * mean) plus a constant
-                scale = torch.where(means > 0, means * self.floor / (2 * SCALED_OFFSET), 1.0)
-                frontend.set_energy_scale(scale.to(frontend.energy_scale))
+                scale_energies(frontend, measure_energies(frontend, clips, device), self.floor)
             self.n_parameters_ = 0
             self.device_ = str(device)
             self._network = Network(frontend, None, 0, statistics=False).requires_grad_(False).eval()

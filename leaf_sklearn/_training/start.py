@@ -12,7 +12,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..frontends import Frontend
-from ..frontends.compression import PCEN
+from ..frontends.base import SCALED_OFFSET
+from ..frontends.compression import PCEN, Log
 from .energies import Energies
 from .probe import classifiers, one_blas_thread
 from .targets import Targets
@@ -47,6 +48,26 @@ def check_starts(search: Any) -> tuple[Start, ...]:
     return tuple((float(a), float(d), float(r)) for a, d, r in rows)
 
 
+def check_floor(frontend: Frontend, floor: float | None, *, scaled: bool = True) -> None:
+    """Refuse a ``floor`` where no logarithm would take it, or a recipe does not scale energies."""
+    if floor is None:
+        return
+    if not isinstance(frontend.compression, Log):
+        name, compression = frontend.config["name"], type(frontend.compression).__name__
+        raise ValueError(f"Got floor={floor} with {name!r} and compression {compression}, expected compression='log'.")
+    if not scaled:
+        raise ValueError(f"Got floor={floor} in the paper's recipe, expected recipe='default': energies stay unscaled.")
+
+
+def scale_energies(frontend: Frontend, energies: Energies, floor: float | None = None) -> None:
+    """Divide each channel by its mean energy, or by what puts ``floor`` times this mean under a logarithm."""
+    # scaling and logarithm add 1e-5 each: log(x / scale + 2e-5) is log(x + floor * mean) plus a constant
+    share = 1.0 if floor is None else floor / (2 * SCALED_OFFSET)
+    scale = energies.channel_means() * share
+    # a channel that is silent in every clip keeps its energies as they are; less has no inverse in float32
+    frontend.set_energy_scale(torch.where(scale > SILENCE, scale, 1.0).to(frontend.energy_scale))
+
+
 def start_frontend(
     frontend: Frontend,
     energies: Energies,
@@ -54,6 +75,7 @@ def start_frontend(
     values: NDArray[Any] | None,
     groups: NDArray[Any] | None,
     *,
+    floor: float | None,
     starts: Sequence[Start],
     rng: np.random.Generator,
 ) -> dict[str, Any]:
@@ -63,9 +85,7 @@ def start_frontend(
     """
     if not frontend.compression.scalable:
         return {"picked_by": NO_PCEN}
-    # a channel that is silent in every clip keeps its energies as they are; less has no inverse in float32
-    means = energies.channel_means()
-    frontend.set_energy_scale(torch.where(means > SILENCE, means, 1.0).to(frontend.energy_scale))
+    scale_energies(frontend, energies, floor)
     if not isinstance(frontend.compression, PCEN):
         return {"picked_by": NO_PCEN}
     seed = int(rng.integers(2**31))

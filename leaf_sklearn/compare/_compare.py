@@ -126,8 +126,8 @@ def compare(
         Number of seeds, or the seeds: the ``random_state`` of transformers and forests.
     outputs : sequence of str
         What of a fitted frontend goes to the classifiers, all from one fit: "functionals" (those of the transformer),
-        "embedding", or functionals joined by "+", such as "mean+std". For the embedding of "mel" a network is trained
-        on it; "mel-floored" has none.
+        "embedding", or functionals joined by "+", such as "mean+std". For the embedding of "mel" and "mel-floored" a
+        network is trained on them.
     cv : int or None
         Folds, stratified and by groups where there are any. None takes the data's own split (train and valid against
         test) where it has one, otherwise 5 folds, fewer where a class is smaller.

@@ -81,7 +81,7 @@ def named_frontends(
 ) -> list[Frontend]:
     """Frontends to fit: names stand for presets with these parameters, a mapping holds transformers.
 
-    The plain mel has no encoder, so that its embedding takes a fit of its own.
+    The fixed mels have no encoder, so that their embedding takes a fit of its own.
     """
     outputs = tuple(dict.fromkeys(outputs))
     for output in outputs:
@@ -117,8 +117,8 @@ def named_frontends(
         plain_outputs = tuple(output for output in outputs if output != "embedding")
         if plain_outputs:
             found.append(Frontend(name, transformer, outputs=plain_outputs))
-        if "embedding" in outputs and name == "mel":
-            trained = LeafTransformer(name, **{**parameters, "output": "embedding"})
+        if "embedding" in outputs:
+            trained = LeafTransformer("mel", **{**parameters, **_floor(name), "output": "embedding"})
             found.append(Frontend(name, trained, outputs=("embedding",)))
     return found
 
@@ -142,9 +142,13 @@ def make_transformer(name: str, parameters: Mapping[str, Any]) -> BaseEstimator:
         raise ValueError(f"Got frontend={name!r}, expected one of {list(NAMES)}.")
     if name in ("mel", FLOORED):
         own = inspect.signature(MelTransformer).parameters
-        mel = MelTransformer(**{key: value for key, value in parameters.items() if key in own})
-        return mel.set_params(floor=FLOOR) if name == FLOORED else mel
+        return MelTransformer(**{key: value for key, value in parameters.items() if key in own} | _floor(name))
     return LeafTransformer(name, **parameters)
+
+
+def _floor(name: str) -> dict[str, float]:
+    """Parameters that tell the floored mel from the plain one."""
+    return {"floor": FLOOR} if name == FLOORED else {}
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ class Job:
     def model_file(self) -> Path | None:
         """Where the fitted transformer is kept."""
         name = "+".join(task.name for task in self.tasks) if len(self.tasks) < 4 else f"{len(self.tasks)} tasks"
-        what = "-embedding" if self.frontend.outputs == ("embedding",) else ""  # mel has a fit of its own for it
+        what = "-embedding" if self.frontend.outputs == ("embedding",) else ""  # a fit of its own, for the mels
         words = f"{name}-{self.frontend.name}{what}-seed{self.seed}-fold{self.fold}.joblib"
         return None if self.models is None else self.models / words.replace("/", "_").replace(":", "_")
 

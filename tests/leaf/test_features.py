@@ -7,7 +7,7 @@ import pytest
 import soundfile
 from small_clips import RATE, small
 
-from leaf_sklearn import MelTransformer
+from leaf_sklearn import LeafTransformer, MelTransformer
 
 
 def test_features_are_functionals_of_the_frames(clips, fitted):
@@ -121,5 +121,26 @@ def test_a_floor_under_the_logarithm_is_a_share_of_each_band_s_mean(clips):
     floored = MelTransformer(floor=1e-2, **settings).fit(X).transform_frames(X)
     expected = [np.log(frames / (1e-2 * means) + 1) + np.log(2e-5) for frames in energies]
     np.testing.assert_allclose(floored, expected, rtol=1e-3, atol=1e-3)
-    with pytest.raises(ValueError, match="floor"):
-        MelTransformer(floor=1e-2, compression="root", **settings).fit(X)
+    trained = LeafTransformer("mel", floor=1e-2, validation_fraction=None, **settings).fit(X).transform_frames(X)
+    np.testing.assert_array_equal(trained, floored)
+
+
+def test_the_recipe_s_own_floor_under_the_logarithm(clips):
+    settings = {"sample_rate": RATE, "n_filters": 6}
+    own = LeafTransformer("mel", **settings).fit(clips[0]).transform_frames(clips[0])
+    floored = LeafTransformer("mel", floor=2e-5, **settings).fit(clips[0]).transform_frames(clips[0])
+    np.testing.assert_allclose(own, floored, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("transformer", "told"),
+    [
+        (MelTransformer(floor=1e-2, compression="root"), "'mel' and compression Root, expected compression='log'"),
+        (LeafTransformer(floor=1e-2), "'leaf' and compression PCEN, expected compression='log'"),
+        (LeafTransformer("td-fbanks", floor=1e-2, recipe="paper"), "expected recipe='default'"),
+        (LeafTransformer("mel", floor=0.0), "The 'floor' parameter of LeafTransformer"),
+    ],
+)
+def test_a_floor_that_no_logarithm_takes(clips, transformer, told):
+    with pytest.raises(ValueError, match=told):
+        transformer.set_params(sample_rate=RATE, n_filters=6).fit(*clips)
