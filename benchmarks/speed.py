@@ -3,9 +3,9 @@
     python benchmarks/speed.py [--rounds 7] [--threads 1 2] [--device cpu] [--picture speed.png]
 
 Times are milliseconds per second of 16 kHz audio, medians over rounds in which every method runs once untimed and once
-timed. "conv1d" is the plain direct form of LEAF (torch conv1d at stride 1, squared modulus, grouped pooling), "direct"
-this package's, which works on pieces that fit a cache. Filters are those of the usual start: 40 on the mel scale, 25 ms
-windows, 10 ms hop.
+timed. "conv1d" is the plain direct form (torch conv1d at stride 1, squared modulus or what the frontend has in its
+place, grouped pooling), "direct" this package's, which works on pieces that fit a cache. Filters are those of the usual
+start: 40 on the mel scale, 25 ms windows, 10 ms hop.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from leaf_sklearn.dsp.band_plan import BandPlan, plan_bands
 from leaf_sklearn.dsp.band_weights import prepare_bands
 from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, scale_matrix
-from leaf_sklearn.dsp.kernels import gabor_kernels, gaussian_lowpass, sigma_limits
+from leaf_sklearn.dsp.kernels import sigma_limits
 from leaf_sklearn.frontends import CapturedFrontend, Frontend, make_frontend
 
 SAMPLE_RATE, KERNEL_SIZE, HOP, N_FFT, N_FILTERS = 16000, 401, 160, 512, 40
@@ -41,15 +41,16 @@ Methods = dict[str, Callable[[], object]]
 
 def direct_energies(waveforms: Tensor, frontend: Frontend) -> Tensor:
     """Energies as anyone would write them."""
-    center, sigma, width = parameters(frontend)
-    kernels = gabor_kernels(center, sigma, kernel_size=KERNEL_SIZE)
-    response = functional.conv1d(waveforms[:, None], kernels[:, None], padding=KERNEL_SIZE // 2)
-    real, imaginary = response.chunk(2, 1)
-    energies = real**2 + imaginary**2
-    missing = max((-(-waveforms.shape[1] // HOP) - 1) * HOP + KERNEL_SIZE - waveforms.shape[1], 0)
-    padded = functional.pad(energies, (missing // 2, missing - missing // 2))
-    windows = gaussian_lowpass(width, kernel_size=KERNEL_SIZE)
-    return functional.conv1d(padded, windows[:, None], stride=HOP, groups=len(windows))
+    bank, pooling, n_times = frontend.filterbank, frontend.pooling, waveforms.shape[1]
+    response = functional.conv1d(waveforms[:, None], bank.kernels()[:, None], padding=KERNEL_SIZE // 2)
+    left = pooling.left_padding(n_times)
+    right = (pooling.n_frames(n_times) - 1) * HOP + KERNEL_SIZE - n_times - left
+    return pooling(functional.pad(bank.activation(response), (left, right), value=pooling.fill))
+
+
+def conv1d_features(waveforms: Tensor, frontend: Frontend) -> Tensor:
+    """Features of energies as anyone would write them."""
+    return frontend.compress(direct_energies(waveforms, frontend))
 
 
 def parameters(frontend: Frontend) -> tuple[Tensor, Tensor, Tensor]:
@@ -258,7 +259,7 @@ def parameter_table(options: argparse.Namespace) -> None:
 
 def bank_table(options: argparse.Namespace) -> None:
     """Frontends with other kernels."""
-    head("frontend", "threads", "clips", "direct", "fast", "direct / fast")
+    head("frontend", "threads", "clips", "conv1d", "direct", "fast", "conv1d / fast", "direct / fast")
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
         for name in ("td-fbanks", "sincnet", "sincnet+"):
@@ -268,10 +269,13 @@ def bank_table(options: argparse.Namespace) -> None:
             }
             for batch, (n_clips, seconds) in batches(options).items():
                 clips = noise(n_clips, seconds, options.device)
+                methods: Methods = {"conv1d": partial(conv1d_features, clips, made["fast"])}
+                methods |= {algorithm: partial(each, clips) for algorithm, each in made.items()}
                 with torch.inference_mode():
-                    times = timed({key: partial(each, clips) for key, each in made.items()}, options)
+                    times = timed(methods, options)
                 per_second = [f"{1e3 * value / n_clips / seconds:.3g}" for value in times.values()]
-                row(name, n_threads, batch, *per_second, f"{times['direct'] / times['fast']:.1f}")
+                ratios = (ratio(times[key], times["fast"]) for key in ("conv1d", "direct"))
+                row(name, n_threads, batch, *per_second, *ratios)
 
 
 def length_table(options: argparse.Namespace) -> None:
