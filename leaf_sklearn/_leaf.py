@@ -65,8 +65,8 @@ class LeafTransformer(AudioTransformer):
     compression : {"auto", "pcen", "log", "root", None}, default="auto"
         Of the energies; "auto" is the preset's own.
     floor : float or None, default=None
-        Under the logarithm: None is the recipe's, 2e-5 of the channel's mean energy, in the paper's 1e-5 in itself; a
-        number is another share of the mean, so that 1e-4 keeps 40 dB below it.
+        What is added to energies under a logarithm: None means the recipe's, 2e-5 of the channel's mean energy, paper
+        1e-5 whatever the mean; a number is another share of the mean, so that 1e-4 keeps 40 dB below it. Not with PCEN.
     algorithm : {"auto", "direct", "fast"}, default="auto"
         "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it, energies
         within 1e-5 of the loudest (1e-4 for an impulse on the clip's first or last sample), features of recordings
