@@ -27,7 +27,7 @@ from ._training.loop import Labelled, Training, describe, round_sizes
 from ._training.network import Network
 from ._training.recipe import RECIPES
 from ._training.split import hold_out
-from ._training.start import check_floor, check_starts, start_frontend
+from ._training.start import FLOORS, check_floor, check_starts, start_frontend
 from ._training.targets import ClassWeight, Targets, make_targets
 from ._training.trial import Trial
 from .frontends import Frontend, make_frontend
@@ -66,7 +66,8 @@ class LeafTransformer(AudioTransformer):
         Of the energies; "auto" is the preset's own.
     floor : float or None, default=None
         What is added to energies under a logarithm: None means the recipe's, 2e-5 of the channel's mean energy, paper
-        1e-5 whatever the mean; a number is another share of the mean, so that 1e-4 keeps 40 dB below it. Not with PCEN.
+        1e-5 whatever the mean; a number, 1e-10 to 1000, is another share of the mean, so that 1e-4 keeps 40 dB below
+        it. Not with PCEN.
     algorithm : {"auto", "direct", "fast"}, default="auto"
         "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it, energies
         within 1e-5 of the loudest (1e-4 for an impulse on the clip's first or last sample), features of recordings
@@ -178,7 +179,7 @@ class LeafTransformer(AudioTransformer):
         "frontend": [str],
         "init": [str, "array-like"],
         "pooling": [str],
-        "floor": [Interval(Real, 0, None, closed="neither"), None],
+        "floor": [Interval(Real, *FLOORS, closed="both"), None],
         "algorithm": [StrOptions({"auto", "direct", "fast"})],
         "encoder": [str, callable],
         "recipe": [StrOptions(set(RECIPES))],

@@ -11,7 +11,7 @@ from ._functionals import DEFAULT, check_functionals
 from ._sklearn import Interval, StrOptions, fit_context
 from ._training.energies import measure_energies
 from ._training.network import Network
-from ._training.start import check_floor, scale_energies
+from ._training.start import FLOORS, check_floor, scale_energies
 from .frontends import make_frontend
 
 OUTPUTS = ("functionals", "frames")
@@ -40,8 +40,8 @@ class MelTransformer(AudioTransformer):
     compression : {"log", "pcen", "root", None}, default="log"
         Of the band energies: ``log(x + 1e-5)``, PCEN or a square root with the reference's fixed parameters, or none.
     floor : float or None, default=None
-        Under the logarithm: None adds the reference's 1e-5 to every energy; a number adds this share of the band's mean
-        energy over the clips given to ``fit``, so that 1e-4 keeps 40 dB below each band's mean.
+        Under the logarithm: None adds the reference's 1e-5 to every energy; a number, 1e-10 to 1000, adds this share of
+        the band's mean energy over the clips given to ``fit``, so that 1e-4 keeps 40 dB below each band's mean.
     functionals : tuple of str, default=("mean", "std", "delta_std", "mean_thirds", "mod_0_3hz", ..., "mod_24_50hz")
         How the frames of a clip become one vector, see :class:`LeafTransformer`.
     output : {"functionals", "frames"}, default="functionals"
@@ -87,7 +87,7 @@ class MelTransformer(AudioTransformer):
     _parameter_constraints = {  # noqa: RUF012
         **AudioTransformer._parameter_constraints,
         "output": [StrOptions(set(OUTPUTS))],
-        "floor": [Interval(Real, 0, None, closed="neither"), None],
+        "floor": [Interval(Real, *FLOORS, closed="both"), None],
     }
     _name = "mel"
     _outputs = OUTPUTS

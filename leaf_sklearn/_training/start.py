@@ -19,6 +19,7 @@ from .probe import classifiers, one_blas_thread
 from .targets import Targets
 
 SILENCE = 1e-30
+FLOORS = 1e-10, 1e3  # what float32 holds beside SILENCE, and beside the loudest energies
 FIXED = {"alpha": 0.5, "delta": 1e-3, "root": 10.0, "smooth": 0.04}
 Start = tuple[float, float, float]  # alpha, delta, root
 # (delta, root) from close to a logarithm to the usual square root
@@ -53,8 +54,8 @@ def check_floor(frontend: Frontend, floor: float | None, *, scaled: bool = True)
     if floor is None:
         return
     if not isinstance(frontend.compression, Log):
-        name, compression = frontend.config["name"], type(frontend.compression).__name__
-        raise ValueError(f"Got floor={floor} with {name!r} and compression {compression}, expected compression='log'.")
+        name, compression = frontend.config["name"], frontend.config["compression"]
+        raise ValueError(f"Got floor={floor} with {name!r} and compression={compression!r}, expected 'log'.")
     if not scaled:
         raise ValueError(f"Got floor={floor} in the paper's recipe, expected recipe='default': energies stay unscaled.")
 
@@ -63,9 +64,9 @@ def scale_energies(frontend: Frontend, energies: Energies, floor: float | None =
     """Divide each channel by its mean energy, or by what puts ``floor`` times this mean under a logarithm."""
     # scaling and logarithm add 1e-5 each: log(x / scale + 2e-5) is log(x + floor * mean) plus a constant
     share = 1.0 if floor is None else floor / (2 * SCALED_OFFSET)
-    scale = energies.channel_means() * share
+    means = energies.channel_means()
     # a channel that is silent in every clip keeps its energies as they are; less has no inverse in float32
-    frontend.set_energy_scale(torch.where(scale > SILENCE, scale, 1.0).to(frontend.energy_scale))
+    frontend.set_energy_scale(torch.where(means > SILENCE, means * share, 1.0).to(frontend.energy_scale))
 
 
 def start_frontend(

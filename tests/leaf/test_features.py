@@ -8,6 +8,7 @@ import soundfile
 from small_clips import RATE, small
 
 from leaf_sklearn import LeafTransformer, MelTransformer
+from leaf_sklearn._training.start import FLOORS
 
 
 def test_features_are_functionals_of_the_frames(clips, fitted):
@@ -125,6 +126,14 @@ def test_a_floor_under_the_logarithm_is_a_share_of_each_band_s_mean(clips):
     np.testing.assert_array_equal(trained, floored)
 
 
+@pytest.mark.parametrize("floor", FLOORS)
+def test_the_least_and_the_largest_floor(clips, floor):
+    X = 1e-12 * clips[0]  # energies just above what counts as silence
+    frames = MelTransformer(sample_rate=RATE, n_filters=6, floor=floor).fit(X).transform_frames(X)
+    mean = np.mean([np.exp(values) - 2e-5 for values in frames], axis=(0, 1))
+    np.testing.assert_allclose(mean, 2e-5 / floor, rtol=0.05)
+
+
 def test_the_recipe_s_own_floor_under_the_logarithm(clips):
     settings = {"sample_rate": RATE, "n_filters": 6}
     own = LeafTransformer("mel", **settings).fit(clips[0]).transform_frames(clips[0])
@@ -135,10 +144,10 @@ def test_the_recipe_s_own_floor_under_the_logarithm(clips):
 @pytest.mark.parametrize(
     ("transformer", "told"),
     [
-        (MelTransformer(floor=1e-2, compression="root"), "'mel' and compression Root, expected compression='log'"),
-        (LeafTransformer(floor=1e-2), "'leaf' and compression PCEN, expected compression='log'"),
+        (MelTransformer(floor=1e-2, compression="root"), "'mel' and compression='root', expected 'log'"),
+        (LeafTransformer(floor=1e-2), "'leaf' and compression='auto', expected 'log'"),
         (LeafTransformer("td-fbanks", floor=1e-2, recipe="paper"), "expected recipe='default'"),
-        (LeafTransformer("mel", floor=0.0), "The 'floor' parameter of LeafTransformer"),
+        (LeafTransformer("mel", floor=1e-11), "The 'floor' parameter of LeafTransformer"),
     ],
 )
 def test_a_floor_that_no_logarithm_takes(clips, transformer, told):
