@@ -6,7 +6,6 @@ pooling window is resampled to the nodes once, with weights that integrate the i
 """
 
 from collections.abc import Iterator
-from functools import cache
 
 import torch
 from torch import Tensor
@@ -17,6 +16,7 @@ from .band_ends import Ends, find_ends, outside_energies, subtract_ends_
 from .band_plan import BandPlan
 from .band_weights import PreparedBands
 from .framing import frame_count, place_clips
+from .memory import keep_memory
 
 # What is transformed at once: on a CPU so many blocks that the arrays stay in its caches, elsewhere so many nodes of
 # the largest group (1 GB), with which memory is bounded for long clips.
@@ -76,7 +76,7 @@ def _run(
     plan, n_rows = bands.plan, waveforms.shape[0]
     if waveforms.device.type == "cpu":
         at_once = BLOCKS_CPU
-        _keep_memory()
+        keep_memory()
     else:
         largest = max(group.rate * len(group.filters) for group in plan.groups) * plan.cells
         at_once = max(NODES_ELSEWHERE // largest, 1)
@@ -102,16 +102,6 @@ def _run(
         else:
             nodes[-1] = [before + value for before, value in zip(nodes[-1], values, strict=True)]
     return framed, [torch.cat(chunks, 1) for chunks in zip(*nodes, strict=True)] if len(nodes) > 1 else nodes[0]
-
-
-@cache
-def _keep_memory() -> None:
-    """Have glibc keep freed memory for the next group of filters instead of fetching it anew, zeroed page by page.
-
-    It does so once a block has been freed that is larger than what is used (its dynamic thresholds go up to 32 MB).
-    The pages of this one are never touched. Without it energies cost up to twice as much.
-    """
-    torch.empty(28 * 2**20, dtype=torch.uint8)
 
 
 def _chunks(n_rows: int, n_blocks: int, at_once: int) -> Iterator[tuple[slice, range]]:

@@ -11,6 +11,7 @@ from ..dsp.band_plan import SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
 from ..dsp.band_weights import PreparedBands, prepare_bands, prepare_kernels
 from ..dsp.bandlimited import pooled_energies
 from ..dsp.framing import place_clips
+from ..dsp.memory import keep_memory
 from ..dsp.overlap_save import block_length, block_step, correlate_blocks, kernel_spectra
 from .parameters import as_floats
 from .pooling import Pooling
@@ -131,6 +132,8 @@ def overlap_save_energies(
     on_cpu, a_step = waveforms.device.type == "cpu", len(kernels) * step
     most = NUMBERS_CPU if on_cpu else NUMBERS_ELSEWHERE
     n_steps = 2 if on_cpu else max(most // a_step, 2)
+    if on_cpu:
+        keep_memory()
     before, window = (kernel_size - 1) // 2, -(-pooling.kernel_size // pooling.hop) * pooling.hop  # in whole hops
     frames_at_once = (n_steps * step - window) // pooling.hop + 1
     at_once = max(most // (a_step * min(n_steps, n_times // step + 2)), 1)
