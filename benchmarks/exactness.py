@@ -4,7 +4,7 @@
 
 Energies of the eleven lowest of LEAF's 40 filters, the only ones whose side lobes are left out somewhere, by the fast
 form in float32 and by convolution in float64; then PCEN as the default recipe starts it: energies over their channel's
-mean of the task, an offset of 1e-3, a root of 0.1, three gains. Prints, for every task, in how many recordings features
+mean of the task, an offset of 1e-3, an exponent of 0.1, three gains. Prints, for every task, in how many recordings features
 move by more than 2e-3 somewhere, and the largest and the median over recordings of the largest move of each.
 """
 
@@ -21,6 +21,7 @@ from torch import Tensor
 from leaf_sklearn.dsp.band_plan import SIDE_LOBE, plan_bands
 from leaf_sklearn.dsp.band_weights import prepare_bands
 from leaf_sklearn.dsp.bandlimited import pooled_energies
+from leaf_sklearn.dsp.compression import pcen
 from leaf_sklearn.dsp.smoothing import exponential_moving_average
 from leaf_sklearn.frontends import make_frontend
 
@@ -28,9 +29,10 @@ N_FILTERS, BOUND = 11, 2e-3
 
 
 def features(energies: Tensor, scale: Tensor, alpha: float) -> Tensor:
+    """PCEN as the default recipe starts it."""
     scaled = energies / scale[:, None] + 1e-5
-    smoothed = exponential_moving_average(scaled, torch.full_like(scale, 0.04))
-    return (scaled / (smoothed + 1e-12) ** alpha + 1e-3) ** 0.1 - 1e-3**0.1
+    smooth, gain, delta, root = (torch.full_like(scale, value) for value in (0.04, alpha, 1e-3, 10.0))
+    return pcen(scaled, exponential_moving_average(scaled, smooth), gain, delta, root, floor=1e-12)
 
 
 @torch.no_grad()
