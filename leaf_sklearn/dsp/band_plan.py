@@ -26,10 +26,10 @@ ALIASING = 4e-7
 # Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it, where these begin
 # 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
-# hears nothing but side lobes of a loud sound elsewhere: features of 6,404 recordings move by less than 2e-3 but for
-# three, 2.5e-3 at most, and up to three times as far without the estimate (benchmarks/exactness.py). In training a
-# filter that grows narrow would soon need all bins; there only energies need to keep their bound (for windows of 25 ms
-# and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
+# hears nothing but side lobes of a loud sound elsewhere: by these, features of 6,404 recordings move by less than 2e-3
+# but for three, 2.5e-3 at most, and up to three times as far without the estimate (benchmarks/exactness.py). In
+# training a filter that grows narrow would soon need all bins; there only energies need to keep their bound (for
+# windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
 SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 9e-5, 1e-3
 
 # Nodes of a block that a group may hold, over its filters, so that 80 blocks of them (8 MB) stay in a shared cache.
