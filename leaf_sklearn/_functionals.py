@@ -31,8 +31,8 @@ class Frames:
         ``is_full``: whether all are T, None to look.
         """
         self.floor, self.rate = floor, rate
-        self.count = n_frames.to(values.dtype)[:, None]
-        self.n_frames, self.n_columns = n_frames, values.shape[-1]
+        self.n_frames, self.n_columns = n_frames.to(values.device), values.shape[-1]
+        self.count = self.n_frames.to(values.dtype)[:, None]
         self.is_full = are_whole(n_frames, self.n_columns) if is_full is None else is_full
         self.values = self._masked(values)
 

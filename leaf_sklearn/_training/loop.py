@@ -16,6 +16,7 @@ from torch import Tensor
 
 from .._clips.clips import Clips
 from .._device import Halving
+from ..dsp.framing import beside
 from .energies import BATCH_SIZE, measure_energies, pad_frames
 from .network import Network, set_generator
 from .recipe import RECIPES, Recipe, crop_length, one_cycle, parameter_groups, parametrise, plain_state
@@ -163,9 +164,10 @@ class Training:
 
     def _outputs(self, energies: Tensor, n_frames: Tensor) -> list[Tensor]:
         """Return the outputs of the heads for stored energies (B, F, T) of clips with so many frames (B,)."""
-        energies, n_frames = energies.to(self.device), n_frames.to(self.device)
         if self.network.equal_lengths:
             n_frames.fill_(energies.shape[-1])
+        energies = energies.to(self.device)
+        n_frames = beside(energies, n_frames)
         features = self.network.frontend.compress(energies, n_frames)
         return [head(features, n_frames) for head in self.network.heads]
 

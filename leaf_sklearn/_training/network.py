@@ -10,7 +10,7 @@ from torch.nn.utils import skip_init
 
 from .._fork import note_torch
 from .._functionals import summarize
-from ..dsp.framing import are_whole
+from ..dsp.framing import are_whole, beside
 from ..encoders import BatchNorm, Dropout, Encoder, make_encoder
 from ..frontends import Frontend, make_frontend
 from .recipe import plain_state
@@ -30,7 +30,7 @@ class StatisticsHead(nn.Module):
 
     def embed(self, features: Tensor, n_frames: Tensor) -> Tensor:
         statistics = summarize(features, n_frames, STATISTICS, floor=VARIANCE_FLOOR)
-        return self.norm(statistics[:, :, None], torch.ones_like(n_frames))[:, :, 0]
+        return self.norm(statistics[:, :, None], torch.ones(len(statistics), dtype=torch.int64))[:, :, 0]
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
         return self.linear(self.dropout(self.embed(features, n_frames)))
@@ -112,9 +112,10 @@ class Network(nn.Module):
         return int(self.heads[-1].linear.in_features)  # type: ignore[union-attr, arg-type]
 
     def features(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-        """Features (B, F, T) and the frames of each clip (B,), where the waveforms are; lengths may be on the CPU."""
+        """Features (B, F, T) and the frames of each clip (B,), these on the CPU where they are all T."""
         given = None if are_whole(lengths, waveforms.shape[1]) else lengths.to(waveforms.device)
-        return self.frontend(waveforms, given), self.frontend.n_frames(lengths).to(waveforms.device)
+        features = self.frontend(waveforms, given)
+        return features, beside(features, self.frontend.n_frames(lengths))
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
         features, n_frames = self.features(waveforms, lengths)

@@ -52,6 +52,11 @@ def are_whole(lengths: Tensor, size: int) -> bool:
     return lengths.device.type == "cpu" and bool((lengths == size).all())
 
 
+def beside(values: Tensor, lengths: Tensor) -> Tensor:
+    """Lengths on the device of the values, but where they fill the last axis: those stay known: (B, ..., T), (B,)."""
+    return lengths if are_whole(lengths, values.shape[-1]) else lengths.to(values.device)
+
+
 def place_clips(waveforms: Tensor, lengths: Tensor | None, left: int | Tensor, *, start: int, stop: int) -> Tensor:
     """Shift each clip right by its own left padding, zeros around it: (B, N) -> (B, stop - start).
 

@@ -45,7 +45,7 @@ class CNN(nn.Module):
 
 def mean_and_std(values: Tensor, n_frames: Tensor) -> Tensor:
     """Mean and standard deviation over the valid frames: (B, C, T) -> (B, 2 C)."""
-    count = n_frames[:, None].to(values.dtype)
+    count = n_frames[:, None].to(values)
     mean = mask_frames(values, n_frames).sum(-1) / count
     centred = mask_frames(values - mean[:, :, None], n_frames)
     return torch.cat([mean, (centred.square().sum(-1) / count + 1e-5).sqrt()], dim=1)

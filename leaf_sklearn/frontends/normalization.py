@@ -50,6 +50,7 @@ class InstanceNorm(nn.Module):
         longest = features.shape[-1]
         if n_frames is None:
             n_frames = torch.full(features.shape[:1], longest, device=features.device)
+        n_frames = n_frames.to(features.device)
         valid = (torch.arange(longest, device=features.device) < n_frames[:, None])[:, None]
         count = n_frames[:, None, None].to(features.dtype)
         centred = torch.where(valid, features - _sum(features, valid) / count, features.new_zeros(()))
