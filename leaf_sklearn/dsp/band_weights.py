@@ -1,7 +1,7 @@
 """What the fast path multiplies by: frequency responses of the filters, and pooling weights at the nodes."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -41,6 +41,8 @@ class PreparedBands:
         were given.
     places : Tensor of shape (F,)
         Where each filter stands in the order of the plan.
+    second : tuple of Tensor of shape (S,) and PreparedBands, or None
+        Filters, and the constants for them alone in clips in which side lobes count.
     end_weights : dict
         What the ends of clips need, by left and right padding, as far as it was asked for: for each group (1, 2, F_g,
         end_frames, 2 end_cells rate).
@@ -52,6 +54,7 @@ class PreparedBands:
     end_windows: Tensor
     leaks: Tensor | None
     places: Tensor
+    second: "tuple[Tensor, PreparedBands] | None" = None
     end_weights: dict[tuple[int, int], list[Tensor]] = field(default_factory=dict)
 
 
@@ -60,7 +63,12 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     order = torch.tensor(plan.order, device=center.device)
     center, sigma, width = (values.double()[order] for values in (center, sigma, width))
     windows = gaussian_lowpass(width, kernel_size=plan.kernel_size).to(dtype)
-    return _prepare(_responses(center[:, None], sigma[:, None], plan, dtype), windows, order.argsort(), plan)
+    bands = _prepare(_responses(center[:, None], sigma[:, None], plan, dtype), windows, order.argsort(), plan)
+    if plan.second is None:
+        return bands
+    filters = torch.as_tensor(plan.second[0], device=center.device)
+    center, sigma, width = (values[bands.places[filters]] for values in (center, sigma, width))
+    return replace(bands, second=(filters, prepare_bands(center, sigma, width, plan.second[1], dtype=dtype)))
 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:

@@ -54,6 +54,7 @@ def gabor_energies(
             kernel_size=kernel_size,
             hop=hop,
             side_lobe=SIDE_LOBE_IN_TRAINING,
+            second_side_lobe=None,
             few_groups=center.device.type != "cpu",
         )
         bands = prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype)
