@@ -22,8 +22,8 @@ from .memory import keep_memory
 # the largest group (1 GB), with which memory is bounded for long clips.
 BLOCKS_CPU, NODES_ELSEWHERE = 80, 2**27
 
-# Share of an energy that an estimate may make up, as it may be wrong by its own size: by the exponent of 0.1 at the
-# recipe's starts, 1.5e-2 of an energy make 1.5e-3 of a feature.
+# How large an estimate may be against what a filter hears in its band, as it may be wrong by its own size: by the
+# exponent of 0.1 at the recipe's starts, 1.5e-2 of an energy make 1.5e-3 of a feature.
 DOUBT = 1.5e-2
 
 
@@ -62,8 +62,9 @@ def pooled_energies(
     leaked = _leaked(energies if others is None else others, ends.frames, plan, bands.leaks)
     if bands.second is None or energies.device.type != "cpu":  # to look would stop another device
         return leaked.add_(energies)
-    (filters, closer), whole = bands.second, energies + leaked
-    rows = (leaked[:, filters] > DOUBT * whole[:, filters]).flatten(1).any(1).nonzero()[:, 0]
+    filters, closer = bands.second
+    rows = (leaked[:, filters] > DOUBT * energies[:, filters]).flatten(1).any(1).nonzero()[:, 0]
+    whole = leaked.add_(energies)
     if len(rows) == len(waveforms):  # not copied: it may be an hour
         whole[:, filters] = pooled_energies(waveforms, lengths, closer, energies)
     elif len(rows):
