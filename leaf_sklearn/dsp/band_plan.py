@@ -28,7 +28,7 @@ ALIASING = 4e-7
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
 # hears nothing but side lobes of a loud sound elsewhere: clips in which the estimate counts take a second look, at the
 # second bound. Features of 6,404 recordings then move by less than 2e-3, but for one that side lobes have no part in;
-# without it 138 go beyond that, up to 1.3e-2 (benchmarks/exactness.py). In training a filter that grows narrow would
+# without it 138 go beyond that, up to 3.5e-2 (benchmarks/exactness.py). In training a filter that grows narrow would
 # soon need all bins; there only energies need to keep their bound (for windows of 25 ms and a hop of 10 ms), and
 # gradients stay within 5e-3 of their largest.
 SIDE_LOBE, SECOND_SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 3e-4, 3e-5, 1e-3
@@ -109,6 +109,10 @@ class BandPlan:
         self.order = tuple(index for group in self.groups for index in group.filters)
         stops = [0, *accumulate(len(group.filters) for group in self.groups)]
         self.members = tuple(slice(*each) for each in pairwise(stops))
+        # Nodes per hop of each filter.
+        self.rates = np.empty(len(self.order), dtype=np.int64)
+        for group in self.groups:
+            self.rates[list(group.filters)] = group.rate
         # Bins that bands need before the first and after the last of a block.
         first = min((group.first for group in self.groups), default=0)
         stop = max((group.starts[-1] + group.rate * self.cells for group in self.groups), default=0)
@@ -144,25 +148,38 @@ def plan_bands(
         Whether groups should be few rather than small, as a GPU needs them; there the second bound is the first, since
         to look would stop it.
     """
+    parameters = np.stack([np.asarray(values, dtype=np.float64) for values in (center, sigma, width)])
     if few_groups and second_side_lobe is not None:
         side_lobe, second_side_lobe = second_side_lobe, None
-    center, sigma, width = (np.asarray(values, dtype=np.float64) for values in (center, sigma, width))
+    plan = _plan(parameters, kernel_size, hop, side_lobe, few_groups=few_groups)
+    if second_side_lobe is None:
+        return plan
+    closer = _plan(parameters, kernel_size, hop, second_side_lobe)
+    more = np.flatnonzero(closer.rates > plan.rates)
+    if closer.leaks is None or not len(more):
+        return plan
+    own = _plan(parameters[:, more], kernel_size, hop, second_side_lobe)
+    return replace(plan, second=(more, replace(own, leaks=closer.leaks[more])))
+
+
+def _plan(
+    parameters: np.ndarray, kernel_size: int, hop: int, side_lobe: float, *, few_groups: bool = False
+) -> BandPlan:
+    """Plan for (center, sigma, width), without a second look: (3, F)."""
+    center, sigma, width = parameters
     plan = BandPlan(kernel_size, hop, ())
     rates = np.array([rate for rate in (FEW_RATES if few_groups else RATES) if rate < hop] + [hop])
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
-    fits = _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
+    # Half the band that a filter needs: to BAND_END, and to where side lobes may be left out.
+    needed = math.sqrt(-2 * math.log(BAND_END)) / sigma
+    needed = np.maximum(needed, np.sqrt(_side_lobe(1.0, sigma, kernel_size) / side_lobe))
+    fits = needed[:, None] <= nyquist
+    fits &= _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
     fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
     fits &= np.isfinite(center)[:, None]
+    fits[:, -1] = True  # at one node a sample nothing is left out
+    chosen = rates[fits.argmax(1)]
 
-    def choose(side_lobe: float) -> tuple[np.ndarray, np.ndarray]:
-        """Half the band that a filter needs, to BAND_END and to where side lobes may be left out; and its rate."""
-        lobes = np.sqrt(_side_lobe(1.0, sigma, kernel_size) / side_lobe)
-        needed = np.maximum(math.sqrt(-2 * math.log(BAND_END)) / sigma, lobes)
-        suits = fits & (needed[:, None] <= nyquist)
-        suits[:, -1] = True  # at one node a sample nothing is left out
-        return needed, rates[suits.argmax(1)]
-
-    needed, chosen = choose(side_lobe)
     per_bin, whole = 2 * np.pi / plan.block, chosen == hop
     # Bands of all bins begin where no overhang is needed.
     half = np.where(whole, 0, chosen * plan.cells / 2)
@@ -179,15 +196,7 @@ def plan_bands(
     first[list(plan.order)] = np.concatenate([group.starts for group in groups]) * per_bin
     below = np.where(whole, np.inf, center - first)
     above = np.where(whole, np.inf, first + 2 * half * per_bin - center)
-    plan = replace(plan, leaks=_leaks(center, sigma, below, above, kernel_size))
-    if second_side_lobe is None or not (more := choose(second_side_lobe)[1] > chosen).any():
-        return plan
-    closer, own = (
-        plan_bands(*values, kernel_size=kernel_size, hop=hop, side_lobe=second_side_lobe, second_side_lobe=None)
-        for values in ((center, sigma, width), (center[more], sigma[more], width[more]))
-    )
-    assert closer.leaks is not None
-    return replace(plan, second=(np.flatnonzero(more), replace(own, leaks=closer.leaks[more])))
+    return replace(plan, leaks=_leaks(center, sigma, below, above, kernel_size))
 
 
 def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str, few_groups: bool = False) -> BandPlan:
