@@ -28,10 +28,10 @@ ALIASING = 4e-7
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
 # hears nothing but side lobes of a loud sound elsewhere: clips in which the estimate counts take a second look, at the
 # second bound. Features of 6,404 recordings then move by less than 2e-3, but for one that side lobes have no part in;
-# without it 138 go beyond that, up to 3.5e-2 (benchmarks/exactness.py). In training a filter that grows narrow would
-# soon need all bins; there only energies need to keep their bound (for windows of 25 ms and a hop of 10 ms), and
-# gradients stay within 5e-3 of their largest.
-SIDE_LOBE, SECOND_SIDE_LOBE, SIDE_LOBE_IN_TRAINING = 3e-4, 3e-5, 1e-3
+# without it 138 go beyond that, up to 3.5e-2 (benchmarks/exactness.py). To look would stop a GPU, where four go beyond
+# by a bound in between. In training a filter that grows narrow would soon need all bins; there only energies need to
+# keep their bound (for windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
+SIDE_LOBE, SECOND_SIDE_LOBE, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING = 3e-4, 3e-5, 9e-5, 1e-3
 
 # Nodes of a block that a group may hold, over its filters, so that 80 blocks of them (8 MB) stay in a shared cache.
 GROUP_NODES = 12288
@@ -145,12 +145,11 @@ def plan_bands(
     second_side_lobe : float or None
         The same in clips where that counts; None without a second look.
     few_groups : bool
-        Whether groups should be few rather than small, as a GPU needs them; there the second bound is the first, since
-        to look would stop it.
+        Whether groups should be few rather than small, as a GPU needs them, without a second look.
     """
     parameters = np.stack([np.asarray(values, dtype=np.float64) for values in (center, sigma, width)])
     if few_groups and second_side_lobe is not None:
-        side_lobe, second_side_lobe = second_side_lobe, None
+        side_lobe, second_side_lobe = SIDE_LOBE_AT_ONCE, None
     plan = _plan(parameters, kernel_size, hop, side_lobe, few_groups=few_groups)
     if second_side_lobe is None:
         return plan

@@ -8,7 +8,7 @@ import torch
 from helpers import TASKS, needs_tasks
 
 from leaf_sklearn.dsp import bandlimited
-from leaf_sklearn.dsp.band_plan import SECOND_SIDE_LOBE, SIDE_LOBE, SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
+from leaf_sklearn.dsp.band_plan import SIDE_LOBE, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
 from leaf_sklearn.dsp.band_weights import prepare_bands, prepare_kernels
 from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
@@ -305,7 +305,7 @@ def test_training_needs_fewer_nodes(parameters):
     numbers = [value.detach().numpy() for value in values]
     plan, closer = (
         plan_bands(*numbers, kernel_size=401, hop=160, side_lobe=side_lobe, second_side_lobe=None)
-        for side_lobe in (SIDE_LOBE_IN_TRAINING, 9e-5)
+        for side_lobe in (SIDE_LOBE_IN_TRAINING, SIDE_LOBE_AT_ONCE)
     )
     n_nodes, n_exact = (sum(group.rate * len(group.filters) for group in each.groups) for each in (plan, closer))
     assert n_nodes < 0.9 * n_exact
@@ -374,7 +374,7 @@ def test_wide_filters_need_fewer_nodes():
     assert rates == sorted(rates, reverse=True)
 
 
-@pytest.mark.parametrize("side_lobe", [SIDE_LOBE, 9e-5])
+@pytest.mark.parametrize("side_lobe", [SIDE_LOBE, SIDE_LOBE_AT_ONCE])
 def test_side_lobes_left_out_are_estimated(side_lobe):
     """Low filters that hear nothing but side lobes of noise far above: the estimate takes off most of the error."""
     values = mel_parameters()
@@ -392,7 +392,7 @@ def test_side_lobes_left_out_are_estimated(side_lobe):
     assert (plan.leaks >= 0).all()
     nothing_left = [index for group in plan.groups if group.rate == 160 for index in group.filters]
     assert (plan.leaks[nothing_left] == 0).all()
-    assert len(nothing_left) == (side_lobe == 9e-5)
+    assert len(nothing_left) == (side_lobe == SIDE_LOBE_AT_ONCE)
 
 
 @pytest.mark.parametrize("parameters", ["init", "trained"])
@@ -428,13 +428,12 @@ def test_clips_with_nothing_but_side_lobes_take_a_second_look(parameters):
 
 
 def test_few_groups_take_no_second_look():
-    """To look would stop a GPU: there, little is left out at once."""
+    """To look would stop a GPU: there, less is left out at once."""
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160, few_groups=True)
-    closest = plan_bands(
-        *values, kernel_size=401, hop=160, side_lobe=SECOND_SIDE_LOBE, second_side_lobe=None, few_groups=True
-    )
-    assert plan.second is None and plan == closest
+    once = {"side_lobe": SIDE_LOBE_AT_ONCE, "second_side_lobe": None}
+    assert plan.second is None
+    assert plan == plan_bands(*values, kernel_size=401, hop=160, **once, few_groups=True)
     assert plan != plan_bands(*values, kernel_size=401, hop=160, **IN_TRAINING, few_groups=True)
 
 
