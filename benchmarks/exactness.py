@@ -62,7 +62,9 @@ def main() -> None:
     parser.add_argument("tasks", type=Path)
     parser.add_argument("--side-lobe", type=float, default=SIDE_LOBE)
     parser.add_argument("--without-second-look", action="store_true")
-    parser.add_argument("--without-estimate", action="store_true", help="of what side lobes left out would have added")
+    parser.add_argument(
+        "--without-estimate", action="store_true", help="of what side lobes left out would have added; and so once"
+    )
     options = parser.parse_args()
     torch.set_num_threads(1)
     start = make_frontend("leaf")

@@ -28,9 +28,10 @@ ALIASING = 4e-7
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
 # hears nothing but side lobes of a loud sound elsewhere: clips in which the estimate counts take a second look, at the
 # second bound. Features of 6,404 recordings then move by less than 2e-3, but for one that side lobes have no part in;
-# without it 138 go beyond that, up to 3.5e-2 (benchmarks/exactness.py). To look would stop a GPU, where four go beyond
-# by a bound in between. In training a filter that grows narrow would soon need all bins; there only energies need to
-# keep their bound (for windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
+# without second looks 138 go beyond that, up to 3.5e-2 (benchmarks/exactness.py). To look would stop a GPU: there, the
+# bound "at once" leaves four beyond. In training a filter that grows narrow would soon need all bins; there only
+# energies need to keep their bound (for windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their
+# largest.
 SIDE_LOBE, SECOND_SIDE_LOBE, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING = 3e-4, 3e-5, 9e-5, 1e-3
 
 # Nodes of a block that a group may hold, over its filters, so that 80 blocks of them (8 MB) stay in a shared cache.
@@ -71,7 +72,8 @@ class BandPlan:
     the other ``valid`` cells are kept. A pooling window lies in the middle of ``frame_cells`` cells, with slack on
     either side so that energies can be interpolated up to its ends. ``leaks`` (F, F) says what filters hear beyond
     their bands by either end of their kernel, None where nothing is left out. ``second`` holds the filters of which
-    much is left out, and a plan for them alone that leaves out less; its ``leaks`` are still by all filters.
+    much is left out, and a plan for them alone that leaves out less, whose ``leaks`` have rows for them and columns for
+    all filters.
     """
 
     kernel_size: int
@@ -145,7 +147,8 @@ def plan_bands(
     second_side_lobe : float or None
         The same in clips where that counts; None without a second look.
     few_groups : bool
-        Whether groups should be few rather than small, as a GPU needs them, without a second look.
+        Whether groups should be few rather than small, as a GPU needs them. There, a second look gives way to
+        SIDE_LOBE_AT_ONCE in the place of both bounds.
     """
     parameters = np.stack([np.asarray(values, dtype=np.float64) for values in (center, sigma, width)])
     if few_groups and second_side_lobe is not None:
@@ -155,7 +158,8 @@ def plan_bands(
         return plan
     closer = _plan(parameters, kernel_size, hop, second_side_lobe)
     more = np.flatnonzero(closer.rates > plan.rates)
-    if closer.leaks is None or not len(more):
+    assert closer.leaks is not None
+    if not len(more):
         return plan
     own = _plan(parameters[:, more], kernel_size, hop, second_side_lobe)
     return replace(plan, second=(more, replace(own, leaks=closer.leaks[more])))

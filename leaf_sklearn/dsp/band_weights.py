@@ -38,7 +38,7 @@ class PreparedBands:
         Pooling windows of the first and last frames, over the samples about the end of a clip.
     leaks : Tensor of shape (F, F) or None
         What each filter hears beyond its band by either end of its kernel, for each energy of another; filters as they
-        were given.
+        were given. Of a second look, (S, F).
     places : Tensor of shape (F,)
         Where each filter stands in the order of the plan.
     second : tuple of Tensor of shape (S,) and PreparedBands, or None

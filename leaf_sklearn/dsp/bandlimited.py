@@ -15,15 +15,15 @@ from .band_blocks import block_energies
 from .band_ends import Ends, find_ends, outside_energies, subtract_ends_
 from .band_plan import BandPlan
 from .band_weights import PreparedBands
-from .framing import frame_count, place_clips
+from .framing import SMALLEST_PRODUCT, frame_count, place_clips
 from .memory import keep_memory
 
 # What is transformed at once: on a CPU so many blocks that the arrays stay in its caches, elsewhere so many nodes of
 # the largest group (1 GB), with which memory is bounded for long clips.
 BLOCKS_CPU, NODES_ELSEWHERE = 80, 2**27
 
-# How large an estimate may be against what a filter hears in its band, as it may be wrong by its own size: by the
-# exponent of 0.1 at the recipe's starts, 1.5e-2 of an energy make 1.5e-3 of a feature.
+# How large an estimate may be in any frame, against what the filter hears in its band, as it may be wrong by its own
+# size: by the exponent of 0.1 at the recipe's starts, 1.5e-2 of an energy make 1.5e-3 of a feature.
 DOUBT = 1.5e-2
 
 
@@ -35,7 +35,8 @@ def pooled_energies(
     Equal to the stride-1 convolution with the kernels, squared modulus and pooling. For Gabor filters under Gaussian
     windows, with "same" zero padding throughout, within 1e-5 of the loudest filter of the frame and its neighbours
     where a filter passes the sound at all, and 1e-4 where a sound begins or ends with the clip. Gradients flow to
-    waveforms and constants.
+    waveforms and constants. A clip in which an estimate counts is done again as a whole, for the filters of
+    ``bands.second``.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def pooled_energies(
     bands : PreparedBands
         From :func:`prepare_bands` or :func:`prepare_kernels`.
     others : Tensor of shape (B, G, T), optional
-        Energies by which side lobes are estimated, where these are not the filters' own.
+        Energies of all filters, by which side lobes are estimated, where the bands hold only some (a second look).
     """
     plan, n_times = bands.plan, waveforms.shape[1]
     n_frames = frame_count(n_times, kernel_size=plan.kernel_size, hop=plan.hop, padding=plan.padding)
@@ -74,19 +75,20 @@ def pooled_energies(
 
 
 def _leaked(energies: Tensor, frames: int | Tensor, plan: BandPlan, leaks: Tensor) -> Tensor:
-    """Energies that filters hear through side lobes beyond their bands: (B, F, T), (b,), (F, F) -> (B, F, T).
+    """Energies that filters hear through side lobes beyond their bands: (B, G, T), (b,), (F, G) -> (B, F, T).
 
     Side lobes come from the two ends of a kernel, so half of it is a sound from ``reach`` samples before, half from as
-    many after.
+    many after. Frames beyond a clip are zero.
     """
     n_frames = energies.shape[-1]
     own = None if isinstance(frames, int) else torch.arange(n_frames, device=energies.device) < frames[:, None, None]
     if own is not None:
         energies = energies.where(own, 0)
-    shift = round(plan.reach / plan.hop)
-    # one frame more: a lone one would be rounded in another way
-    padded = functional.pad(energies, (shift, shift + 1))
-    leaked = (leaks @ (padded[..., : n_frames + 1] + padded[..., 2 * shift :]))[..., :n_frames]
+    shift, width = round(plan.reach / plan.hop), max(n_frames + 1, SMALLEST_PRODUCT)
+    # of few rows or columns a product would be rounded in another way
+    padded = functional.pad(energies, (shift, shift + width - n_frames))
+    rows = functional.pad(leaks, (0, 0, 0, max(SMALLEST_PRODUCT // 2 - len(leaks), 0)))
+    leaked = (rows @ (padded[..., :width] + padded[..., 2 * shift :]))[:, : len(leaks), :n_frames]
     return leaked if own is None else leaked.where(own, 0)
 
 

@@ -53,7 +53,7 @@ def are_whole(lengths: Tensor, size: int) -> bool:
 
 
 def beside(values: Tensor, lengths: Tensor) -> Tensor:
-    """Lengths on the device of the values, but where they fill the last axis: those stay known: (B, ..., T), (B,)."""
+    """Lengths on the device of the values, but where they fill the last axis on the CPU: (B, ..., T), (B,) -> (B,)."""
     return lengths if are_whole(lengths, values.shape[-1]) else lengths.to(values.device)
 
 

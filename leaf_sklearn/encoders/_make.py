@@ -47,7 +47,7 @@ class Encoder(nn.Module):
 
     def forward(self, features: Tensor, n_frames: Tensor) -> Tensor:
         """One vector a clip: (B, F, T), (B,) -> (B, E)."""
-        if not isinstance(self.network, CNN):  # that looks whether clips are padded, where this stops no device
+        if type(self.network) is not CNN:  # which takes them on the CPU, where it can see that no clip is padded
             n_frames = n_frames.to(features.device)
         with seeded(self.generator if self.training else None):
             return self.network(features, n_frames) if self.takes_lengths else self.network(features)

@@ -10,7 +10,7 @@ from helpers import TASKS, needs_tasks
 from leaf_sklearn.dsp import bandlimited
 from leaf_sklearn.dsp.band_plan import SIDE_LOBE, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
 from leaf_sklearn.dsp.band_weights import prepare_bands, prepare_kernels
-from leaf_sklearn.dsp.bandlimited import pooled_energies
+from leaf_sklearn.dsp.bandlimited import _leaked, pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
 from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
 from leaf_sklearn.dsp.smoothing import exponential_moving_average
@@ -201,13 +201,24 @@ def test_clips_do_not_depend_on_their_batch(parameters, n_threads):
     try:
         values = PARAMETERS[parameters]()
         plan = plan_bands(*values, kernel_size=401, hop=160)
-        lengths = torch.tensor([9000, 1, 160, 161, 4000, 402, 12345, 12000, 8000])
+        lengths = torch.tensor([9000, 1, 160, 161, 4000, 402, 12345, 12000, 8000, 900, 1120, 1599, 2100])
         waveforms = torch.randn(len(lengths), 12345, generator=torch.Generator().manual_seed(0))
         for row, length in enumerate(lengths):
             waveforms[row, length:] = math.nan
         assert_rows_stand_alone(waveforms, lengths, prepare_bands(*values, plan, dtype=torch.float32))
     finally:
         torch.set_num_threads(previous)
+
+
+@pytest.mark.parametrize("rows", [*range(1, 12), 40])
+def test_estimates_do_not_depend_on_what_follows(rows):
+    plan = plan_bands(*mel_parameters(), kernel_size=401, hop=160)
+    generator = torch.Generator().manual_seed(0)
+    leaks, energies = torch.rand(rows, 40, generator=generator), torch.rand(3, 40, 30, generator=generator)
+    for n_frames in range(1, 30):
+        lengths = torch.tensor([n_frames] * 3)
+        padded = _leaked(energies, lengths, plan, leaks)[..., :n_frames]
+        assert torch.equal(_leaked(energies[..., :n_frames], n_frames, plan, leaks), padded)
 
 
 def test_even_kernels_do_not_depend_on_their_batch():

@@ -6,6 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from leaf_sklearn._training.network import Network
 from leaf_sklearn.dsp.precision import full_precision
+from leaf_sklearn.encoders import CNN
 from leaf_sklearn.frontends import make_frontend
 
 
@@ -21,9 +22,17 @@ class Recorded(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-def operations_of_heads(lengths):
+class Weighted(CNN):
+    """A user's encoder, which mixes features and frame counts."""
+
+    def forward(self, features, n_frames):
+        valid = torch.arange(features.shape[-1], device=features.device) < n_frames[:, None]
+        return super().forward(features * valid[:, None], n_frames)
+
+
+def operations_of_heads(lengths, encoder="cnn"):
     """What the heads do on another device than the CPU, forward and backward."""
-    network = Network(make_frontend("leaf", n_filters=4), "cnn", 3, statistics=True).to("meta").train()
+    network = Network(make_frontend("leaf", n_filters=4), encoder, 3, statistics=True).to("meta").train()
     with torch.no_grad():
         features, n_frames = network.features(torch.empty(3, 3200, device="meta"), lengths)
     with Recorded() as recorded:
@@ -36,6 +45,11 @@ def test_on_another_device_full_clips_are_not_masked():
     names = operations_of_heads(torch.full((3,), 3200))
     assert "where" not in names and names.count("native_batch_norm_backward") == 4
     assert "where" in operations_of_heads(torch.tensor([3200, 3200, 1600]))
+
+
+@pytest.mark.parametrize("lengths", [[3200] * 3, [3200, 1600, 3200]])
+def test_encoders_of_users_get_frame_counts_beside_the_features(lengths):
+    assert "lt" in operations_of_heads(torch.tensor(lengths), Weighted)
 
 
 @pytest.mark.gpu
