@@ -77,7 +77,7 @@ def main() -> None:
         plans = [replace(each, leaks=None) for each in plans]
     once, fast = (prepare_bands(*values, each, dtype=torch.float32) for each in plans)
     direct = make_frontend("leaf", algorithm="direct").double()
-    print(f"{sum(group.rate * len(group.filters) for group in plan.groups)} nodes a hop")
+    print(f"{plan.rates.sum()} nodes a hop")
     print(f"| task | recordings | of them beyond {BOUND:g} | largest | median | second looks | once, ms | in all, ms |")
     print("|---|--:|--:|--:|--:|--:|--:|--:|", flush=True)
     for task in sorted(path for path in options.tasks.iterdir() if path.is_dir()):

@@ -236,7 +236,7 @@ def parameter_table(options: argparse.Namespace) -> None:
         bands = prepare_bands(*values, plan, dtype=torch.float32)
         with torch.inference_mode():
             seconds = timed({"": partial(pooled_energies, clips, None, bands)}, options)[""]
-        nodes = sum(group.rate * len(group.filters) for group in plan.groups)
+        nodes = plan.rates.sum()
         # A node takes part in an FFT (5 log2 M), a product (2), a square (2) and the sums of four frames (16), and is
         # written and read by each of these.
         flops = sum(

@@ -1,113 +1,25 @@
-import dataclasses
 import math
 
-import numpy as np
 import pytest
-import soundfile
 import torch
-from helpers import TASKS, needs_tasks
+from bandlimited_cases import (
+    PARAMETERS,
+    assert_rows_stand_alone,
+    bandlimited_energies,
+    convolved_energies,
+    direct_energies,
+    mel_parameters,
+    neighbourhood,
+    random_parameters,
+    signals,
+)
 
 from leaf_sklearn.dsp import bandlimited
-from leaf_sklearn.dsp.band_plan import SIDE_LOBE, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
+from leaf_sklearn.dsp.band_plan import plan_bands, plan_kernels
 from leaf_sklearn.dsp.band_weights import prepare_bands, prepare_kernels
-from leaf_sklearn.dsp.bandlimited import _leaked, pooled_energies
-from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
-from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
-from leaf_sklearn.dsp.smoothing import exponential_moving_average
+from leaf_sklearn.dsp.bandlimited import pooled_energies
 
-RATE = 16000
 GEOMETRIES = [(401, 160), (201, 80), (401, 80), (552, 220), (401, 147), (401, 500), (25, 10), (24, 7), (25, 1)]
-
-
-def direct_energies(waveforms, center, sigma, width, *, kernel_size, hop):
-    """The definition: convolution at stride 1, squared modulus, pooling at the hop, all with zero padding."""
-    kernels = gabor_kernels(center, sigma, kernel_size=kernel_size)
-    windows = gaussian_lowpass(width, kernel_size=kernel_size)
-    return convolved_energies(waveforms, *kernels.chunk(2), windows, hop=hop)
-
-
-def convolved_energies(waveforms, real, imaginary, windows, *, hop, padding="same"):
-    kernel_size, n_times = real.shape[1], waveforms.shape[1]
-    left = (kernel_size - 1) // 2
-    padded = torch.nn.functional.pad(waveforms, (left, kernel_size - 1 - left))[:, None]
-    energies = sum(torch.nn.functional.conv1d(padded, part[:, None]) ** 2 for part in (real, imaginary))
-    missing = max((-(-n_times // hop) - 1) * hop + kernel_size - n_times, 0) if padding == "same" else 0
-    energies = torch.nn.functional.pad(energies, (missing // 2, missing - missing // 2))
-    return torch.nn.functional.conv1d(energies, windows[:, None], stride=hop, groups=len(real))
-
-
-def mel_parameters(kernel_size=401, sample_rate=RATE, n_filters=40):
-    """The usual start."""
-    span = FilterRange(n_filters, sample_rate, 60.0, 0.4875 * sample_rate)
-    bands = matrix_bands(scale_matrix("mel", span, n_fft=512), sample_rate=sample_rate)
-    center = torch.from_numpy(2 * np.pi * bands.center / sample_rate)
-    sigma = torch.from_numpy(SIGMA_UNIT * np.sqrt(0.5) * sample_rate / bands.bandwidth)
-    return center, sigma.clamp(*sigma_limits(kernel_size)), torch.full_like(center, 0.4)
-
-
-def random_parameters(n_filters, kernel_size, seed):
-    """Anything that the constraints allow, the ends of the ranges among it."""
-    generator = torch.Generator().manual_seed(seed)
-    low, high = sigma_limits(kernel_size)
-    center, sigma, width = torch.rand(3, n_filters, dtype=torch.float64, generator=generator)
-    center[:2], sigma[2:4] = torch.tensor([0.0, 1.0]), torch.tensor([0.0, 1.0])
-    width[4:6] = torch.tensor([0.0, 1.0])
-    return center * math.pi, low * (high / low) ** sigma, 2 / kernel_size * (kernel_size / 4) ** width
-
-
-def trained_parameters(seed=0):
-    """As after training: some filters moved, narrowed and widened."""
-    generator = torch.Generator().manual_seed(seed)
-    center, sigma, width = mel_parameters()
-    moves = torch.randn(3, len(center), dtype=torch.float64, generator=generator)
-    center = (center + 0.02 * moves[0]).clamp(0, math.pi)
-    return (
-        center,
-        (sigma * torch.exp(0.4 * moves[1])).clamp(*sigma_limits(401)),
-        width * torch.exp(0.3 * moves[2].clamp(max=0.7)),
-    )
-
-
-PARAMETERS = {
-    "init": mel_parameters,
-    "trained": trained_parameters,
-    "random": lambda: random_parameters(40, 401, 0),
-    "other random": lambda: random_parameters(40, 401, 1),
-}
-
-
-IN_TRAINING = {"side_lobe": SIDE_LOBE_IN_TRAINING, "second_side_lobe": None}
-
-
-def signals(n_times=4800):
-    """Noise, tones, beats, a chirp, impulses, an onset after silence, and silence."""
-    t = torch.arange(n_times, dtype=torch.float64)
-    noise = torch.randn(n_times, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    impulses = torch.zeros(n_times, dtype=torch.float64)
-    impulses[[0, 1000, 4001, n_times - 1]] = 1.0
-    tone = torch.sin(2 * math.pi * 1000 / RATE * t)
-    return torch.stack(
-        [
-            noise,
-            tone,
-            torch.sin(2 * math.pi * 150 / RATE * t),
-            tone + torch.sin(2 * math.pi * 1030 / RATE * t),
-            torch.sin(2 * math.pi * 440 / RATE * t) + torch.sin(2 * math.pi * 5000 / RATE * t),
-            torch.sin(math.pi * 0.4 * t**2 / n_times),
-            impulses,
-            noise * (t > n_times // 2),
-            torch.zeros_like(t),
-        ]
-    )
-
-
-def neighbourhood(energies):
-    """Loudest filter of each frame, the one before and the one after: (B, F, T) -> (B, 1, T)."""
-    return torch.nn.functional.max_pool1d(energies.amax(1, keepdim=True), 3, stride=1, padding=1)
-
-
-def bandlimited_energies(waveforms, lengths, center, sigma, width, plan):
-    return pooled_energies(waveforms, lengths, prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype))
 
 
 def fast_energies(waveforms, lengths, parameters, kernel_size=401, hop=160, **options):
@@ -179,20 +91,6 @@ def test_plan_may_be_stale(kernel_size):
     assert ((energies - expected).abs() <= 1e-5 * expected.amax((1, 2), keepdim=True)).all()
 
 
-def assert_rows_stand_alone(waveforms, lengths, bands):
-    """Each clip's frames are, bit for bit, those of the clip alone, whatever it is batched and padded with."""
-    together = pooled_energies(waveforms, lengths, bands)
-    backwards = pooled_energies(waveforms.flip(0), lengths.flip(0), bands).flip(0)
-    for row, length in enumerate(lengths.tolist()):
-        clip, n_frames = waveforms[row : row + 1, :length], -(-length // bands.plan.hop)
-        padded = torch.nn.functional.pad(clip, (0, 5000), value=math.nan)
-        alone = pooled_energies(clip, None, bands)
-        assert alone.shape[-1] == n_frames
-        assert torch.equal(together[row : row + 1, :, :n_frames], alone)
-        assert torch.equal(backwards[row : row + 1, :, :n_frames], alone)
-        assert torch.equal(pooled_energies(padded, lengths[row : row + 1], bands)[..., :n_frames], alone)
-
-
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("parameters", ["init", "random"])
 def test_clips_do_not_depend_on_their_batch(parameters, n_threads):
@@ -208,17 +106,6 @@ def test_clips_do_not_depend_on_their_batch(parameters, n_threads):
         assert_rows_stand_alone(waveforms, lengths, prepare_bands(*values, plan, dtype=torch.float32))
     finally:
         torch.set_num_threads(previous)
-
-
-@pytest.mark.parametrize("rows", [*range(1, 12), 40])
-def test_estimates_do_not_depend_on_what_follows(rows):
-    plan = plan_bands(*mel_parameters(), kernel_size=401, hop=160)
-    generator = torch.Generator().manual_seed(0)
-    leaks, energies = torch.rand(rows, 40, generator=generator), torch.rand(3, 40, 30, generator=generator)
-    for n_frames in range(1, 30):
-        lengths = torch.tensor([n_frames] * 3)
-        padded = _leaked(energies, lengths, plan, leaks)[..., :n_frames]
-        assert torch.equal(_leaked(energies[..., :n_frames], n_frames, plan, leaks), padded)
 
 
 def test_even_kernels_do_not_depend_on_their_batch():
@@ -311,27 +198,6 @@ def test_gradients_of_a_lone_filter(sigma):
 
 
 @pytest.mark.parametrize("parameters", PARAMETERS)
-def test_training_needs_fewer_nodes(parameters):
-    values = [value.requires_grad_() for value in PARAMETERS[parameters]()]
-    numbers = [value.detach().numpy() for value in values]
-    plan, closer = (
-        plan_bands(*numbers, kernel_size=401, hop=160, side_lobe=side_lobe, second_side_lobe=None)
-        for side_lobe in (SIDE_LOBE_IN_TRAINING, SIDE_LOBE_AT_ONCE)
-    )
-    n_nodes, n_exact = (sum(group.rate * len(group.filters) for group in each.groups) for each in (plan, closer))
-    assert n_nodes < 0.9 * n_exact
-    exact = direct_energies(signals(), *values, kernel_size=401, hop=160)
-    energies = bandlimited_energies(signals().float(), None, *values, plan)
-    error = (energies - exact).abs()
-    assert (error <= 1e-5 * exact.amax((1, 2), keepdim=True)).all()
-    assert (error[:6] <= 1e-5 * neighbourhood(exact[:6])).all()
-    expected = torch.autograd.grad(exact[0].add(1e-3).log().sum(), values)
-    gradients = torch.autograd.grad(energies[0].add(1e-3).log().sum(), values)
-    for ours, theirs in zip(gradients, expected, strict=True):
-        assert (ours - theirs).abs().max() <= 5e-3 * theirs.abs().max()
-
-
-@pytest.mark.parametrize("parameters", PARAMETERS)
 def test_groups_may_be_few(parameters):
     values = PARAMETERS[parameters]()
     plan = plan_bands(*values, kernel_size=401, hop=160, few_groups=True)
@@ -385,84 +251,6 @@ def test_wide_filters_need_fewer_nodes():
     assert rates == sorted(rates, reverse=True)
 
 
-@pytest.mark.parametrize("side_lobe", [SIDE_LOBE, SIDE_LOBE_AT_ONCE])
-def test_side_lobes_left_out_are_estimated(side_lobe):
-    """Low filters that hear nothing but side lobes of noise far above: the estimate takes off most of the error."""
-    values = mel_parameters()
-    spectrum = torch.fft.rfft(signals(16000)[0])
-    spectrum[: 5 * len(spectrum) // 8] = 0  # below 5 kHz
-    waveforms = torch.fft.irfft(spectrum)[None]
-    plan = plan_bands(*values, kernel_size=401, hop=160, side_lobe=side_lobe, second_side_lobe=None)
-    without = dataclasses.replace(plan, leaks=None)
-    exact = direct_energies(waveforms, *values, kernel_size=401, hop=160)
-    errors = [bandlimited_energies(waveforms, None, *values, each) - exact for each in (plan, without)]
-    quiet = slice(1, 6)
-    away = slice(4, -4)  # from the clip's ends, where the noise begins and stops
-    left, dropped = (error[0, quiet, away].mean(-1).abs() for error in errors)
-    assert (left < 0.5 * dropped).all()
-    assert (plan.leaks >= 0).all()
-    nothing_left = [index for group in plan.groups if group.rate == 160 for index in group.filters]
-    assert (plan.leaks[nothing_left] == 0).all()
-    assert len(nothing_left) == (side_lobe == SIDE_LOBE_AT_ONCE)
-
-
-@pytest.mark.parametrize("parameters", ["init", "trained"])
-def test_clips_with_nothing_but_side_lobes_take_a_second_look(parameters):
-    """On their own and in a batch, padded or not; other clips, and filters of which little is left out, do not."""
-    values = PARAMETERS[parameters]()
-    noise = signals(16000)[0]
-    spectrum = torch.fft.rfft(noise)
-    spectrum[:3000], spectrum[4000:] = 0, 0
-    band = torch.fft.irfft(spectrum)
-    waveforms = torch.stack([noise, band, noise.flip(0), band.flip(0)])
-    lengths = torch.tensor([16000, 16000, 9000, 12345])
-    plan = plan_bands(*values, kernel_size=401, hop=160)
-    once = plan_bands(*values, kernel_size=401, hop=160, second_side_lobe=None)
-    bands = prepare_bands(*values, plan, dtype=torch.float32)
-    first, second = (bandlimited_energies(waveforms.float(), lengths, *values, each) for each in (once, plan))
-    filters = plan.second[0]
-    assert 0 < len(filters) < 30
-    others = np.setdiff1d(np.arange(40), filters)
-    # of the filters looked at, those whose bands then hold the sound: 4.8 kHz to either side
-    closer = {index: group.rate for group in plan.second[1].groups for index in group.filters}
-    holding = [index for index, rate in closer.items() if rate >= 96]
-    assert torch.equal(second[:, others], first[:, others])
-    assert torch.equal(second[[0, 2]], first[[0, 2]])
-    for row, length in ((1, 16000), (3, 12345)):
-        exact = direct_energies(waveforms[row : row + 1, :length], *values, kernel_size=401, hop=160)[0]
-        inner = slice(4, exact.shape[-1] - 4)  # at the clip's ends the band is wider
-        wanted, *found = (each[filters, inner] for each in (exact, first[row], second[row]))
-        was, now = ((each - wanted).abs().amax(1) / wanted.mean(1) for each in found)
-        assert (now <= 1.05 * was + 1e-3).all()
-        assert was[holding].max() > 0.1 and now[holding].max() < 5e-3
-    assert_rows_stand_alone(waveforms.float(), lengths, bands)
-
-
-def test_few_groups_take_no_second_look():
-    """To look would stop a GPU: there, less is left out at once."""
-    values = mel_parameters()
-    plan = plan_bands(*values, kernel_size=401, hop=160, few_groups=True)
-    once = {"side_lobe": SIDE_LOBE_AT_ONCE, "second_side_lobe": None}
-    assert plan.second is None
-    assert plan == plan_bands(*values, kernel_size=401, hop=160, **once, few_groups=True)
-    assert plan != plan_bands(*values, kernel_size=401, hop=160, **IN_TRAINING, few_groups=True)
-
-
-def test_side_lobes_are_heard_before_a_sound_begins():
-    """A kernel's end reaches the noise half a window before its middle does."""
-    values = mel_parameters()
-    spectrum = torch.fft.rfft(signals(16000)[0])
-    spectrum[: 5 * len(spectrum) // 8] = 0
-    waveforms = torch.fft.irfft(spectrum)[None]
-    waveforms[:, :8000] = 0
-    plan = plan_bands(*values, kernel_size=401, hop=160, second_side_lobe=None)
-    exact = direct_energies(waveforms, *values, kernel_size=401, hop=160)
-    plans = (plan, dataclasses.replace(plan, leaks=None))
-    left, dropped = ((bandlimited_energies(waveforms, None, *values, each) - exact).abs() for each in plans)
-    before = (0, slice(1, 6), 8000 // 160 - 2)
-    assert (left[before] < 0.8 * dropped[before]).all()
-
-
 def test_ends_of_blocks_are_as_exact_as_their_middles():
     values = mel_parameters()
     plan = plan_bands(*values, kernel_size=401, hop=160)
@@ -471,34 +259,3 @@ def test_ends_of_blocks_are_as_exact_as_their_middles():
     error = (energies - direct_energies(waveforms, *values, kernel_size=401, hop=160)).abs()[0]
     by_place = error[:, plan.valid : 19 * plan.valid].amax(0).unflatten(0, (-1, plan.valid)).amax(0)
     assert by_place.max() < 2 * by_place.median()
-
-
-def features(energies, scale, alpha):
-    """Frames as the default recipe starts: energies over their channel's mean, PCEN with a small offset."""
-    scaled = energies / scale[:, None] + 1e-5
-    smoothed = exponential_moving_average(scaled, torch.full_like(scale, 0.04))
-    return (scaled / (smoothed + 1e-12) ** alpha + 1e-3) ** 0.1 - 1e-3**0.1
-
-
-@needs_tasks
-@pytest.mark.parametrize("clips_per_task", [1, pytest.param(12, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(("options", "most", "half"), [({}, 2e-3, 1e-5), (IN_TRAINING, 2e-2, 3e-5)])
-def test_features_of_recordings(clips_per_task, options, most, half):
-    values = mel_parameters()
-    plan = plan_bands(*values, kernel_size=401, hop=160, **options)
-    bands, moves = prepare_bands(*values, plan, dtype=torch.float32), []
-    for task in sorted(path for path in TASKS.iterdir() if path.is_dir()):
-        files = sorted((task / "clips").glob("*.flac"))
-        chosen = np.random.default_rng(0).choice(len(files), clips_per_task, replace=False)
-        clips = [torch.from_numpy(soundfile.read(files[index], dtype="float64")[0])[None] for index in chosen]
-        expected = [direct_energies(clip, *values, kernel_size=401, hop=160) for clip in clips]
-        scale = torch.cat([exact[0] for exact in expected], 1).mean(1)
-        for clip, exact in zip(clips, expected, strict=True):
-            energies = pooled_energies(clip.float(), None, bands).double()
-            assert ((energies - exact).abs() <= 1e-5 * exact.max()).all()
-            for alpha in (0.05, 0.2, 0.5, 0.8, 0.95):
-                moved = features(energies, scale, alpha) - features(exact, scale, alpha)
-                moves.append(float(moved.abs().max()))
-                assert moves[-1] <= most, task.name
-    if clips_per_task > 1:  # a median of eight clips says little
-        assert np.median(moves) <= half
