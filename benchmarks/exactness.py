@@ -20,7 +20,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from leaf_sklearn.dsp.band_plan import SIDE_LOBE, plan_bands
+from leaf_sklearn.dsp.band_plan import SIDE_LOBES, plan_bands
 from leaf_sklearn.dsp.band_weights import PreparedBands, prepare_bands
 from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.compression import pcen
@@ -60,7 +60,7 @@ def times(clips: list[Tensor], forms: tuple[PreparedBands, ...]) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tasks", type=Path)
-    parser.add_argument("--side-lobe", type=float, default=SIDE_LOBE)
+    parser.add_argument("--side-lobe", type=float, default=SIDE_LOBES[0])
     parser.add_argument("--without-second-look", action="store_true")
     parser.add_argument(
         "--without-estimate", action="store_true", help="of what side lobes left out would have added; and so once"
@@ -69,7 +69,9 @@ def main() -> None:
     torch.set_num_threads(1)
     start = make_frontend("leaf")
     values = start.filterbank.center, start.filterbank.sigma, start.pooling.clipped_width
-    plan = plan_bands(*values, kernel_size=start.window, hop=start.pooling.hop, side_lobe=options.side_lobe)
+    plan = plan_bands(
+        *values, kernel_size=start.window, hop=start.pooling.hop, side_lobes=(options.side_lobe, SIDE_LOBES[1])
+    )
     plans = [replace(plan, second=None), plan]
     if options.without_second_look:
         plans[1] = plans[0]

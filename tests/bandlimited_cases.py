@@ -71,7 +71,7 @@ PARAMETERS = {
 }
 
 
-IN_TRAINING = {"side_lobe": SIDE_LOBE_IN_TRAINING, "second_side_lobe": None}
+IN_TRAINING = {"side_lobes": (SIDE_LOBE_IN_TRAINING,)}
 
 
 def signals(n_times=4800):

@@ -1,13 +1,16 @@
 """Which bins and how many nodes each Gabor filter needs, decided on the host from numbers."""
 
 import math
-import sys
 from dataclasses import dataclass, field, replace
-from itertools import accumulate, pairwise
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import erf
+
+from .scales import Floats
+
+Counts = NDArray[np.int64]
 
 # Nodes per hop. Blocks hold a multiple of eight hops, so that inverse FFTs have lengths that FFT libraries like.
 RATES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 80, 96, 128, 160, 192, 256, 320, 384, 512)
@@ -32,10 +35,7 @@ ALIASING = 4e-7
 # bound "at once" leaves four beyond. In training a filter that grows narrow would soon need all bins; there only
 # energies need to keep their bound (for windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their
 # largest.
-SIDE_LOBE, SECOND_SIDE_LOBE, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING = 3e-4, 3e-5, 9e-5, 1e-3
-
-# Nodes of a block that a group may hold, over its filters, so that 80 blocks of them (8 MB) stay in a shared cache.
-GROUP_NODES = 12288
+SIDE_LOBES, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING = (3e-4, 3e-5), 9e-5, 1e-3
 
 
 @dataclass(frozen=True)
@@ -58,11 +58,6 @@ class BandGroup:
     first: int
     step: int
 
-    @property
-    def starts(self) -> list[int]:
-        """Bins where the filters' bands begin."""
-        return [self.first + self.step * index for index in range(len(self.filters))]
-
 
 @dataclass
 class BandPlan:
@@ -71,21 +66,21 @@ class BandPlan:
     A block of ``cells`` hops is transformed at once. Circular convolution spoils ``kernel_size - 1`` of its samples;
     the other ``valid`` cells are kept. A pooling window lies in the middle of ``frame_cells`` cells, with slack on
     either side so that energies can be interpolated up to its ends. ``leaks`` (F, F) says what filters hear beyond
-    their bands by either end of their kernel, None where nothing is left out. ``second`` holds the filters of which
-    much is left out, and a plan for them alone that leaves out less, whose ``leaks`` have rows for them and columns for
-    all filters.
+    their bands by either end of their kernel, None where nothing is left out. ``second`` holds only the filters of
+    which much is left out, and leaves out less.
     """
 
     kernel_size: int
     hop: int
     groups: tuple[BandGroup, ...]
     padding: str = "same"
-    leaks: np.ndarray | None = field(default=None, compare=False)
-    second: "tuple[np.ndarray, BandPlan] | None" = field(default=None, compare=False)
+    leaks: Floats | None = field(default=None, compare=False)
+    second: "BandPlan | None" = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Derive the rest."""
         size, hop = self.kernel_size, self.hop
+        self.geometry: dict[str, Any] = {"kernel_size": size, "hop": hop, "padding": self.padding}
         # Samples that a kernel reaches to the left of its centre.
         self.reach = size // 2
         # Cells of a block that circular convolution spoils, with a margin: kernels of limited bands ring on.
@@ -98,27 +93,14 @@ class BandPlan:
         # Cells about a pooling window, with a slack of at least a quarter of it on either side, and samples before it.
         self.frame_cells = math.ceil(1.5 * size / hop)
         self.offset = (self.frame_cells * hop - size) // 2
-        # How much of a window may lie outside a clip, half of it or, without padding, most of the one window of a clip
-        # that is shorter; cells about that part, with the same slack; samples from `offset` in the first of them to the
-        # end of a window in the last of them; frames that may reach beyond the clip.
-        same = self.padding == "same"
-        self.outside = self.reach if same else size
-        slack = max(math.ceil((self.offset + 0.75 * size) / hop), self.frame_cells - self.reach // hop)
-        self.end_cells = min(slack, self.frame_cells) if same else self.frame_cells
-        self.end_samples = size - (self.frame_cells - self.end_cells) * hop
-        self.end_frames = math.ceil(self.reach / hop) if same else 1
-        # Filters in the order in which the groups hold them, and where each group's stand in it.
-        self.order = tuple(index for group in self.groups for index in group.filters)
-        stops = [0, *accumulate(len(group.filters) for group in self.groups)]
-        self.members = tuple(slice(*each) for each in pairwise(stops))
-        # Nodes per hop of each filter.
-        self.rates = np.empty(len(self.order), dtype=np.int64)
-        for group in self.groups:
-            self.rates[list(group.filters)] = group.rate
-        # Bins that bands need before the first and after the last of a block.
-        first = min((group.first for group in self.groups), default=0)
-        stop = max((group.starts[-1] + group.rate * self.cells for group in self.groups), default=0)
-        self.overhang = max(-first, 0), max(stop - self.block, 0)
+        # Filters in the order in which the groups hold them, the nodes per hop of each, and where its band begins.
+        rows = [(f, g.rate, g.first + g.step * place) for g in self.groups for place, f in enumerate(g.filters)]
+        self.order, self.rates, self.starts = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+        # Nodes of a block in the largest group.
+        self.nodes = self.cells * max((group.rate * len(group.filters) for group in self.groups), default=0)
+        # Negative bins, and such beyond the Nyquist frequency, that bands need.
+        ends, nyquist = self.starts + self.rates * self.cells, self.block // 2 + 1
+        self.overhang = int(-self.starts.min(initial=0)), int(ends.max(initial=nyquist) - nyquist)
 
 
 def plan_bands(
@@ -128,8 +110,7 @@ def plan_bands(
     *,
     kernel_size: int,
     hop: int,
-    side_lobe: float = SIDE_LOBE,
-    second_side_lobe: float | None = SECOND_SIDE_LOBE,
+    side_lobes: tuple[float, ...] = SIDE_LOBES,
     few_groups: bool = False,
 ) -> BandPlan:
     """Choose band, node spacing and group of each filter.
@@ -142,67 +123,55 @@ def plan_bands(
         Widths of the Gaussian pooling windows, as a share of half the kernel.
     kernel_size, hop : int
         Samples of a kernel, and from one frame to the next.
-    side_lobe : float
-        Largest that may be left out, 1 rad/sample from the centre, relative to the filter's peak.
-    second_side_lobe : float or None
-        The same in clips where that counts; None without a second look.
+    side_lobes : tuple of float
+        Largest that may be left out, 1 rad/sample from the centre, relative to the filter's peak: at first, and in
+        clips where that counts. A single one makes no second look.
     few_groups : bool
-        Whether groups should be few rather than small, as a GPU needs them. There, a second look gives way to
-        SIDE_LOBE_AT_ONCE in the place of both bounds.
+        Whether groups should be few rather than small, as a GPU needs them. There, SIDE_LOBE_AT_ONCE takes the place
+        of two bounds.
     """
     parameters = np.stack([np.asarray(values, dtype=np.float64) for values in (center, sigma, width)])
-    if few_groups and second_side_lobe is not None:
-        side_lobe, second_side_lobe = SIDE_LOBE_AT_ONCE, None
-    plan = _plan(parameters, kernel_size, hop, side_lobe, few_groups=few_groups)
-    if second_side_lobe is None:
-        return plan
-    closer = _plan(parameters, kernel_size, hop, second_side_lobe)
-    more = np.flatnonzero(closer.rates > plan.rates)
-    assert closer.leaks is not None
-    if not len(more):
-        return plan
-    own = _plan(parameters[:, more], kernel_size, hop, second_side_lobe)
-    return replace(plan, second=(more, replace(own, leaks=closer.leaks[more])))
+    if few_groups and len(side_lobes) > 1:
+        side_lobes = (SIDE_LOBE_AT_ONCE,)
+    empty = BandPlan(kernel_size, hop, ())
+    needs = [_needs(parameters, bound, empty, few_groups) for bound in side_lobes]
+    plan = _grouped(parameters, *needs[0], np.arange(parameters.shape[1]), empty)
+    more = np.flatnonzero(needs[-1][0] > needs[0][0])
+    return replace(plan, second=_grouped(parameters, *needs[-1], more, empty)) if len(more) else plan
 
 
-def _plan(
-    parameters: np.ndarray, kernel_size: int, hop: int, side_lobe: float, *, few_groups: bool = False
-) -> BandPlan:
-    """Plan for (center, sigma, width), without a second look: (3, F)."""
-    center, sigma, width = parameters
-    plan = BandPlan(kernel_size, hop, ())
+def _needs(parameters: Floats, side_lobe: float, plan: BandPlan, few_groups: bool) -> tuple[Counts, Floats]:
+    """Nodes per hop, and half the band in rad/sample, to BAND_END and to the side lobe: (3, F) -> (F,), (F,)."""
+    (center, sigma, width), hop = parameters, plan.hop
     rates = np.array([rate for rate in (FEW_RATES if few_groups else RATES) if rate < hop] + [hop])
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
-    # Half the band that a filter needs: to BAND_END, and to where side lobes may be left out.
     needed = math.sqrt(-2 * math.log(BAND_END)) / sigma
-    needed = np.maximum(needed, np.sqrt(_side_lobe(1.0, sigma, kernel_size) / side_lobe))
+    needed = np.maximum(needed, np.sqrt(_side_lobe(sigma, plan.kernel_size) / side_lobe))
     fits = needed[:, None] <= nyquist
-    fits &= _aliasing(nyquist, sigma[:, None], width[:, None], kernel_size) <= ALIASING
+    fits &= _aliasing(nyquist, sigma[:, None], width[:, None], plan.kernel_size) <= ALIASING
     fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
     fits &= np.isfinite(center)[:, None]
     fits[:, -1] = True  # at one node a sample nothing is left out
-    chosen = rates[fits.argmax(1)]
+    return rates[fits.argmax(1)], needed
 
-    per_bin, whole = 2 * np.pi / plan.block, chosen == hop
-    # Bands of all bins begin where no overhang is needed.
-    half = np.where(whole, 0, chosen * plan.cells / 2)
-    starts = np.where(whole, 0, center / per_bin - half)
+
+def _grouped(parameters: Floats, rates: Counts, needed: Floats, filters: Counts, plan: BandPlan) -> BandPlan:
+    """Plan for some of the filters, with these nodes per hop and half bands: (3, F), (F,), (F,), (S,)."""
+    center, sigma, _ = parameters
+    per_bin, whole, half = 2 * np.pi / plan.block, rates == plan.hop, rates * plan.cells / 2
+    # Bands of all bins end before the Nyquist frequency.
+    starts = np.where(whole, 0, center / per_bin) - half
     slack = np.where(whole, 0, half - needed / per_bin)
-    groups: list[BandGroup] = []
-    for rate in np.unique(chosen).tolist():
-        members = np.flatnonzero(chosen == rate)
-        members, most = members[np.argsort(starts[members], kind="stable")], _at_most(rate, plan, few_groups)
-        while len(members):
-            groups.append(_progression(rate, members[:most], starts, slack))
-            members = members[len(groups[-1].filters) :]
-    plan, first = replace(plan, groups=tuple(groups)), np.empty_like(center)
-    first[list(plan.order)] = np.concatenate([group.starts for group in groups]) * per_bin
-    below = np.where(whole, np.inf, center - first)
-    above = np.where(whole, np.inf, first + 2 * half * per_bin - center)
-    return replace(plan, leaks=_leaks(center, sigma, below, above, kernel_size))
+    rest, groups = filters[np.lexsort((starts[filters], rates[filters]))], []
+    while len(rest):
+        groups.append(_progression(rest[rates[rest] == rates[rest[0]]], rates, starts, slack))
+        rest = rest[len(groups[-1].filters) :]
+    plan, first = replace(plan, groups=tuple(groups)), np.full(len(center), np.nan)
+    first[plan.order] = np.where(whole[plan.order], np.nan, plan.starts * per_bin)
+    return replace(plan, leaks=_leaks(center, sigma, first, first + 2 * half * per_bin, plan.kernel_size))
 
 
-def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str, few_groups: bool = False) -> BandPlan:
+def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str) -> BandPlan:
     """Plan for kernels of any shape: all bins, a node at every sample.
 
     Parameters
@@ -211,20 +180,12 @@ def plan_kernels(n_filters: int, *, kernel_size: int, hop: int, padding: str, fe
         Filters, samples of a kernel, and from one frame to the next.
     padding : {"same", "valid"}
         Whether frames reach beyond the clip.
-    few_groups : bool
-        As for :func:`plan_bands`.
     """
     plan = BandPlan(kernel_size, hop, (), padding)
-    parts = np.array_split(np.arange(n_filters), math.ceil(n_filters / _at_most(hop, plan, few_groups)))
-    return replace(plan, groups=tuple(BandGroup(hop, tuple(part.tolist()), 0, 0) for part in parts))
+    return replace(plan, groups=(BandGroup(hop, tuple(range(n_filters)), -plan.block // 2, 0),))
 
 
-def _at_most(rate: int, plan: BandPlan, few_groups: bool) -> int:
-    """Count the filters that a group may hold."""
-    return sys.maxsize if few_groups else max(GROUP_NODES // (rate * plan.cells), 1)
-
-
-def _progression(rate: int, members: np.ndarray, starts: np.ndarray, slack: np.ndarray) -> BandGroup:
+def _progression(members: Counts, rates: Counts, starts: Floats, slack: Floats) -> BandGroup:
     """Group as many of the first filters as can begin at equal distances, none off its start by more than its slack."""
     for count in range(len(members), 0, -1):
         own = members[:count]
@@ -234,10 +195,10 @@ def _progression(rate: int, members: np.ndarray, starts: np.ndarray, slack: np.n
         low, high = (rest - slack[own]).max(), (rest + slack[own]).min()
         if low <= high:
             break
-    return BandGroup(rate, tuple(own.tolist()), round((low + high) / 2), step)
+    return BandGroup(int(rates[own[0]]), tuple(own.tolist()), round((low + high) / 2), step)
 
 
-def _aliasing(nyquist: np.ndarray, sigma: np.ndarray, width: np.ndarray, kernel_size: int) -> np.ndarray:
+def _aliasing(nyquist: Floats, sigma: Floats, width: Floats, kernel_size: int) -> Floats:
     """Error of pooling the squared envelope from its values at the nodes, relative to the filter's peak.
 
     Two components of a sound, ``v`` rad/sample apart, beat in the squared envelope with at most
@@ -252,19 +213,19 @@ def _aliasing(nyquist: np.ndarray, sigma: np.ndarray, width: np.ndarray, kernel_
     return np.exp(-0.25 * (nyquist * sigma) ** 2) * np.maximum(gaussian, jumps)
 
 
-def _side_lobe(distance: np.ndarray | float, sigma: np.ndarray, kernel_size: int) -> np.ndarray:
-    """Side lobes of a Gaussian cut at +-K/2, so far from its centre (rad/sample), relative to its peak.
+def _side_lobe(sigma: Floats, kernel_size: int) -> Floats:
+    """Side lobes of a Gaussian cut at +-K/2, 1 rad/sample from its centre, relative to its peak.
 
     The jumps at both ends respond with ``2 edge / distance``, against an area of ``sqrt(2 pi) sigma erf(.)``.
     """
     end = kernel_size / 2 / sigma
-    return 2 * np.exp(-0.5 * end**2) / (distance * math.sqrt(2 * math.pi) * sigma * erf(end / math.sqrt(2)))
+    return 2 * np.exp(-0.5 * end**2) / (math.sqrt(2 * math.pi) * sigma * erf(end / math.sqrt(2)))
 
 
-def _leaks(center: np.ndarray, sigma: np.ndarray, below: np.ndarray, above: np.ndarray, kernel_size: int) -> np.ndarray:
+def _leaks(center: Floats, sigma: Floats, first: Floats, last: Floats, kernel_size: int) -> Floats:
     """Energy that a filter would hear by each end of its kernel beyond its band, by the filters there: (F,) -> (F, F).
 
-    Bands reach ``below`` and ``above`` from the centres.
+    Bands reach from first to last rad/sample; where they are no number nothing is left out.
     Column g spreads the energy of filter g evenly over its equivalent rectangular band, ``sqrt(pi) / sigma`` wide, but
     not beyond the middle between neighbours. Side lobes average to half their envelope squared, ``(a / d)^2 / 2``,
     half of that by each end; the integral is ``a^2 / 4`` times a difference of ``1 / d``: above, below, and at negative
@@ -275,7 +236,7 @@ def _leaks(center: np.ndarray, sigma: np.ndarray, below: np.ndarray, above: np.n
     low, high = np.empty_like(center), np.empty_like(center)
     low[order], high[order] = np.append(0, middles), np.append(middles, np.pi)
     low, high = np.maximum(low, center - half), np.minimum(high, center + half)
-    own, below, above = center[:, None], below[:, None], above[:, None]
+    own, below, above = center[:, None], (center - first)[:, None], (last - center)[:, None]
     stretches = ((low - own, high - own, above), (own - high, own - low, below), (low + own, high + own, below))
     far = sum(1 / np.maximum(near, end) - 1 / np.maximum(away, end) for near, away, end in stretches)
-    return _side_lobe(1.0, sigma, kernel_size)[:, None] ** 2 / 4 * far * sigma / np.sqrt(np.pi)
+    return np.nan_to_num(_side_lobe(sigma, kernel_size)[:, None] ** 2 / 4 * far * sigma / np.sqrt(np.pi))

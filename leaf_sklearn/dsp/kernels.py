@@ -50,9 +50,10 @@ def gaussian_lowpass(width: Tensor, *, kernel_size: int) -> Tensor:
 def without_traces(taps: Tensor) -> Tensor:
     """Zeros for taps whose square is no normal number.
 
-    They add nothing to an energy, but sums with denormal numbers take some processors 25 times as long.
+    They add nothing to an energy, but sums with denormal numbers take some processors 25 times as long. Gradients pass:
+    a tap may be nothing where its phase turns.
     """
-    return torch.where(taps.abs() < torch.finfo(taps.dtype).tiny ** 0.5, 0.0, taps)
+    return taps - torch.where(taps.abs() < torch.finfo(taps.dtype).tiny ** 0.5, taps, 0.0).detach()
 
 
 def hann_window(kernel_size: int) -> Tensor:

@@ -53,8 +53,7 @@ def gabor_energies(
             *as_floats(torch.stack([center, sigma, width])),
             kernel_size=kernel_size,
             hop=hop,
-            side_lobe=SIDE_LOBE_IN_TRAINING,
-            second_side_lobe=None,
+            side_lobes=(SIDE_LOBE_IN_TRAINING,),
             few_groups=center.device.type != "cpu",
         )
         bands = prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype)
@@ -83,26 +82,22 @@ def _prepared(values: bytes, kernel_size: int, hop: int, dtype: torch.dtype, dev
 
 
 @torch.compiler.disable
-def free_energies(waveforms: Tensor, lengths: Tensor | None, taps: Tensor, windows: Tensor, pooling: Pooling) -> Tensor:
+def free_energies(
+    waveforms: Tensor, lengths: Tensor | None, kernels: Tensor, windows: Tensor, pooling: Pooling
+) -> Tensor:
     """Energies of any complex kernels by transforms of blocks: (B, N) and (B,) -> (B, F, T).
 
     Parameters
     ----------
-    taps : Tensor of shape (2, F, K)
-        Real and imaginary parts of the kernels.
+    kernels : Tensor of shape (2 F, K)
+        Real parts of the kernels above imaginary ones.
     windows : Tensor of shape (F, K)
         Pooling weights, rows may be one row expanded.
     pooling : Pooling
         Its geometry is used.
     """
-    plan = plan_kernels(
-        taps.shape[1],
-        kernel_size=taps.shape[2],
-        hop=pooling.hop,
-        padding=pooling.padding,
-        few_groups=taps.device.type != "cpu",
-    )
-    return pooled_energies(waveforms, lengths, prepare_kernels(torch.complex(*taps), windows, plan))
+    plan = plan_kernels(len(windows), kernel_size=windows.shape[1], hop=pooling.hop, padding=pooling.padding)
+    return pooled_energies(waveforms, lengths, prepare_kernels(kernels, windows, plan))
 
 
 def overlap_save_energies(

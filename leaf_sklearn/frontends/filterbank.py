@@ -112,8 +112,7 @@ class Filterbank(nn.Module):
     def fast_energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
         """Energies of clips of at least two windows, by the fastest form there is for these filters."""
         if self.squares and isinstance(pooling, WeightedPooling):
-            taps = self.kernels().unflatten(0, (2, -1))
-            return free_energies(waveforms, lengths, taps, pooling.windows(), pooling)
+            return free_energies(waveforms, lengths, self.kernels(), pooling.windows(), pooling)
         return overlap_save_energies(waveforms, lengths, self.kernels(), self.activation, pooling)
 
     def convolved_energies(self, waveforms: Tensor, lengths: Tensor | None, pooling: Pooling) -> Tensor:
