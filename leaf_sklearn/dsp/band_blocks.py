@@ -19,7 +19,7 @@ def block_energies(spectra: Tensor, bands: PreparedBands) -> Tensor:
     by_cell = torch.cat(pooled).unflatten(2, (len(spectra), -1))[..., : plan.valid]
     framed = by_cell.new_zeros(len(by_cell), len(spectra), plan.valid + plan.frame_cells - 1)
     for cell in range(plan.frame_cells):
-        framed[..., cell : cell + plan.valid] += by_cell[:, cell]
+        framed[..., cell : cell + plan.valid].add_(by_cell[:, cell])
     return framed
 
 

@@ -98,7 +98,7 @@ class BandPlan:
         self.order, self.rates, self.starts = np.array(rows, dtype=np.int64).reshape(-1, 3).T
         # Nodes of a block in the largest group.
         self.nodes = self.cells * max((group.rate * len(group.filters) for group in self.groups), default=0)
-        # Negative bins, and such beyond the Nyquist frequency, that bands need.
+        # Negative bins, and such beyond the Nyquist frequency, that bands need: at most half a block.
         ends, nyquist = self.starts + self.rates * self.cells, self.block // 2 + 1
         self.overhang = int(-self.starts.min(initial=0)), int(ends.max(initial=nyquist) - nyquist)
 
@@ -131,8 +131,7 @@ def plan_bands(
         of two bounds.
     """
     parameters = np.stack([np.asarray(values, dtype=np.float64) for values in (center, sigma, width)])
-    if few_groups and len(side_lobes) > 1:
-        side_lobes = (SIDE_LOBE_AT_ONCE,)
+    side_lobes = (SIDE_LOBE_AT_ONCE,) if few_groups and len(side_lobes) > 1 else side_lobes
     empty = BandPlan(kernel_size, hop, ())
     needs = [_needs(parameters, bound, empty, few_groups) for bound in side_lobes]
     plan = _grouped(parameters, *needs[0], np.arange(parameters.shape[1]), empty)
@@ -142,15 +141,13 @@ def plan_bands(
 
 def _needs(parameters: Floats, side_lobe: float, plan: BandPlan, few_groups: bool) -> tuple[Counts, Floats]:
     """Nodes per hop, and half the band in rad/sample, to BAND_END and to the side lobe: (3, F) -> (F,), (F,)."""
-    (center, sigma, width), hop = parameters, plan.hop
+    (center, sigma, width), hop, size = parameters, plan.hop, plan.kernel_size
     rates = np.array([rate for rate in (FEW_RATES if few_groups else RATES) if rate < hop] + [hop])
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
-    needed = math.sqrt(-2 * math.log(BAND_END)) / sigma
-    needed = np.maximum(needed, np.sqrt(_side_lobe(sigma, plan.kernel_size) / side_lobe))
-    fits = needed[:, None] <= nyquist
-    fits &= _aliasing(nyquist, sigma[:, None], width[:, None], plan.kernel_size) <= ALIASING
-    fits &= 3 * hop / rates <= plan.offset  # three nodes of slack
-    fits &= np.isfinite(center)[:, None]
+    needed = np.maximum(math.sqrt(-2 * math.log(BAND_END)) / sigma, np.sqrt(_side_lobe(sigma, size) / side_lobe))
+    fits = _aliasing(nyquist, sigma[:, None], width[:, None], size) <= ALIASING
+    # Three nodes fit in the slack about a window.
+    fits &= (needed[:, None] <= nyquist) & np.isfinite(center)[:, None] & (3 * hop / rates <= plan.offset)
     fits[:, -1] = True  # at one node a sample nothing is left out
     return rates[fits.argmax(1)], needed
 
@@ -161,7 +158,8 @@ def _grouped(parameters: Floats, rates: Counts, needed: Floats, filters: Counts,
     per_bin, whole, half = 2 * np.pi / plan.block, rates == plan.hop, rates * plan.cells / 2
     # Bands of all bins end before the Nyquist frequency.
     starts = np.where(whole, 0, center / per_bin) - half
-    slack = np.where(whole, 0, half - needed / per_bin)
+    # No farther than half a block beyond the spectrum, which holds as much.
+    slack = np.where(whole, 0, np.minimum(half - needed / per_bin, plan.block / 2 - half))
     rest, groups = filters[np.lexsort((starts[filters], rates[filters]))], []
     while len(rest):
         groups.append(_progression(rest[rates[rest] == rates[rest[0]]], rates, starts, slack))

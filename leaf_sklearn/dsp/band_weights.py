@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .band_plan import BandPlan
+from .framing import SMALLEST_PRODUCT
 from .kernels import gabor_kernels, gaussian_lowpass, without_traces
 
 # Energies between nodes are interpolated as a Gaussian process with correlation exp(-t^2 / 2 rho^2), rho = SPACINGS
@@ -33,7 +34,7 @@ class PreparedBands:
         Frequency responses over the M bins of each band.
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
         Pooling weights of the nodes about a frame, last cell first.
-    end_taps : Tensor of shape (2, 2 F, reach)
+    end_taps : Tensor of shape (2, 2 F, reach), with zeros to 16 rows at least
         Taps that meet a sound which begins after, and one which ended before; real parts above imaginary ones.
     end_windows : Tensor of shape (2, F, 1, E, P)
         Pooling windows of the E first frames over the P first samples of the first, and of the last ones likewise.
@@ -41,7 +42,7 @@ class PreparedBands:
         What each filter hears beyond its band by either end of its kernel, for each energy of another; filters as they
         were given.
     places : Tensor of shape (F,)
-        Where each filter stands in the order of the plan.
+        Where each filter stands in the order of the plan, if it holds them all.
     second : PreparedBands or None
         Constants of fewer filters, for clips in which side lobes count.
     """
@@ -85,20 +86,22 @@ def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> Prepare
         responses.append(torch.gather(whole, 1, bins % plan.block)[:, None])
         weights.append(_node_weights(own, group.rate, plan).unflatten(1, (plan.frame_cells, -1)).flip(1))
     leaks = None if plan.leaks is None else torch.as_tensor(plan.leaks, dtype=windows.dtype, device=device)
-    places, end_taps = torch.arange(len(windows), device=device), (kernels[:, -plan.reach :], kernels[:, : plan.reach])
-    return PreparedBands(plan, responses, weights, torch.stack(end_taps), _end_windows(windows, plan), leaks, places)
+    places = torch.arange(len(windows), device=device)
+    return PreparedBands(plan, responses, weights, *_ends(kernels, windows, plan), leaks, places)
 
 
-def _end_windows(windows: Tensor, plan: BandPlan) -> Tensor:
-    """Parts of the windows that may lie outside a clip: (F, K) -> (2, F, 1, E, P).
+def _ends(kernels: Tensor, windows: Tensor, plan: BandPlan) -> tuple[Tensor, Tensor]:
+    """Taps and windows at the ends of a clip: (2 F, K), (F, K) -> (2, 2 F, reach), (2, F, 1, E, P).
 
-    Without padding that is most of the one window of a clip that is shorter.
+    Half of a window may lie outside, without padding most of the one window of a clip that is shorter. Of few samples
+    or taps a product would be rounded in another way.
     """
-    n_samples = plan.reach if plan.padding == "same" else plan.kernel_size
+    n_samples = max(plan.reach if plan.padding == "same" else plan.kernel_size, 2 * SMALLEST_PRODUCT)
     spare = plan.hop * (-(-n_samples // plan.hop) - 1)
-    first = functional.pad(windows[:, :n_samples], (spare, 0)).unfold(1, n_samples, plan.hop).flip(1)
-    last = functional.pad(windows[:, -n_samples:], (0, spare)).unfold(1, n_samples, plan.hop)
-    return torch.stack((first, last))[:, :, None]
+    first = functional.pad(windows, (spare, n_samples))[:, : spare + n_samples].unfold(1, n_samples, plan.hop).flip(1)
+    last = functional.pad(windows, (n_samples, spare))[:, -spare - n_samples :].unfold(1, n_samples, plan.hop)
+    taps = functional.pad(kernels, (0, 0, 0, max(SMALLEST_PRODUCT - len(kernels), 0)))
+    return torch.stack((taps[:, -plan.reach :], taps[:, : plan.reach])), torch.stack((first, last))[:, :, None]
 
 
 def _node_weights(windows: Tensor, rate: int, plan: BandPlan) -> Tensor:

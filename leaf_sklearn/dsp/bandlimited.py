@@ -5,6 +5,8 @@ which samples the filter's complex output at a few nodes a hop. Its squared modu
 pooling window is resampled to the nodes once, with weights that integrate the interpolated energy.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,9 +18,9 @@ from .band_weights import PreparedBands
 from .framing import SMALLEST_PRODUCT, frame_count, left_padding, place_clips
 from .memory import keep_memory
 
-# Nodes of the largest group that are done at once: those that a CPU's caches hold (3 MB), elsewhere 1 GB, with which
-# memory is bounded for long clips.
-NODES_CPU, NODES_ELSEWHERE = 3 * 2**17, 2**27
+# Nodes of the largest group that are done at once: those that a CPU's caches hold (4 MB), elsewhere 1 GB, so that long
+# clips do not need memory for all of theirs.
+NODES_CPU, NODES_ELSEWHERE = 2**19, 2**27
 
 # How large an estimate may be in any frame, against what the filter hears in its band, as it may be wrong by its own
 # size: by the exponent of 0.1 at the recipe's starts, 1.5e-2 of an energy make 1.5e-3 of a feature.
@@ -78,13 +80,12 @@ def _leaked(energies: Tensor, lengths: Tensor | None, plan: BandPlan, leaks: Ten
 
 def _within_bands(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:
     """Energies but for what bands leave out, filters in the order of the plan: (B, N) -> (B, F, T)."""
-    plan, on_cpu = bands.plan, waveforms.device.type == "cpu"
+    plan, nodes = bands.plan, NODES_CPU if waveforms.device.type == "cpu" else NODES_ELSEWHERE
     n_frames = frame_count(waveforms.shape[1], **plan.geometry)
-    # Two blocks at least: a single FFT is threaded, and thus rounded, in another way.
-    n_blocks = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2)
-    at_once = max((NODES_CPU if on_cpu else NODES_ELSEWHERE) // plan.nodes, 1)
-    if on_cpu:
-        keep_memory()
+    # Two blocks at least in any part: a single FFT is threaded, and thus rounded, in another way.
+    n_blocks, at_once = max(-(-(n_frames + plan.frame_cells - 1) // plan.valid), 2), max(nodes // plan.nodes, 2)
+    n_blocks += n_blocks % 2 if at_once == 2 else 0
+    keep_memory()
     clips = waveforms.split(max(at_once // n_blocks, 1))
     counts = [None] * len(clips) if lengths is None else lengths.split(len(clips[0]))
     parts = [_in_parts(some, own, n_blocks, at_once, bands) for some, own in zip(clips, counts, strict=True)]
@@ -93,11 +94,11 @@ def _within_bands(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBand
 
 def _in_parts(waveforms: Tensor, lengths: Tensor | None, n_blocks: int, at_once: int, bands: PreparedBands) -> Tensor:
     """Energies of some clips, so many blocks at once: (b, N) -> (b, F, n_blocks valid)."""
-    plan, shared = bands.plan, bands.plan.frame_cells - 1
-    blocks = [range(first, min(first + at_once, n_blocks)) for first in range(0, n_blocks, at_once)]
-    parts = [block_energies(_spectra(waveforms, lengths, each, plan), bands) for each in blocks]
+    plan, shared, n_parts = bands.plan, bands.plan.frame_cells - 1, -(-n_blocks // at_once)
+    edges = [part * n_blocks // n_parts for part in range(n_parts + 1)]
+    parts = [block_energies(_spectra(waveforms, lengths, range(*each), plan), bands) for each in pairwise(edges)]
     framed = torch.cat([part.unflatten(1, (len(waveforms), -1)) for part in parts], 2).transpose(0, 1)
-    framed[:, :, :-1, plan.valid :] += framed[:, :, 1:, :shared]  # frames that begin in the block before
+    framed[:, :, :-1, plan.valid :].add_(framed[:, :, 1:, :shared])  # frames that begin in the block before
     return subtract_outside_(framed[..., shared:].flatten(2), waveforms, lengths, bands).clamp_(min=0)
 
 

@@ -68,8 +68,7 @@ def make_frontend(
         "auto" takes the preset's own, None leaves energies as they are.
     algorithm : {"auto", "direct", "fast"}
         "direct" convolves; "fast" transforms blocks. Gabor filters under the Gaussian lowpass keep each filter's band
-        alone and are within 1e-5 of the clip's loudest energy (1e-4 for an impulse on its first or last sample), other
-        kernels keep everything and differ by rounding.
+        alone and are within 1e-5 of the clip's loudest energy, other kernels keep everything and differ by rounding.
         "auto" is "fast" where there is one (not for "mel", "mel-pcen" and "wavegram"). Clips shorter than two windows
         are convolved in any case.
     n_fft : int, optional

@@ -71,7 +71,7 @@ def test_side_lobes_left_out_are_estimated(side_lobe):
     left, dropped = (error[0, quiet, away].mean(-1).abs() for error in errors)
     assert (left < 0.5 * dropped).all()
     assert (plan.leaks >= 0).all()
-    nothing_left_out = np.array(plan.order)[plan.rates == 160]
+    nothing_left_out = plan.order[plan.rates == 160]
     assert nothing_left_out.tolist() == ([0] if side_lobe == SIDE_LOBE_AT_ONCE else [])
     assert (plan.leaks[nothing_left_out] == 0).all()
 
@@ -109,7 +109,7 @@ def test_clips_with_nothing_but_side_lobes_take_a_second_look(parameters):
     once = plan_bands(*values, kernel_size=401, hop=160, side_lobes=SIDE_LOBES[:1])
     bands = prepare_bands(*values, plan, dtype=torch.float32)
     first, second = (bandlimited_energies(waveforms.float(), lengths, *values, each) for each in (once, plan))
-    filters = np.array(plan.second.order)
+    filters = plan.second.order
     assert 0 < len(filters) < 30
     others = np.setdiff1d(np.arange(40), filters)
     # of the filters looked at, those whose bands then hold the sound: 4.8 kHz to either side
