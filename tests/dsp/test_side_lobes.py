@@ -180,3 +180,15 @@ def test_features_of_recordings(clips_per_task, options, most, half):
                 assert moves[-1] <= most, task.name
     if clips_per_task > 1:  # a median of eight clips says little
         assert np.median(moves) <= half
+
+
+@needs_tasks
+def test_a_sound_that_sets_in_after_near_silence():
+    """Of all recordings of the tasks the one whose features move most by what the frame before hears of it."""
+    values = mel_parameters()
+    clip = torch.from_numpy(soundfile.read(TASKS / "emotion" / "clips" / "a23_disgust_i2_s1_r1.flac")[0])[None]
+    exact = direct_energies(clip, *values, kernel_size=401, hop=160)
+    energies = bandlimited_energies(clip.float(), None, *values, plan_bands(*values, kernel_size=401, hop=160)).double()
+    scale = exact[0].mean(1)
+    for alpha in (0.05, 0.5, 0.95):
+        assert (features(energies, scale, alpha) - features(exact, scale, alpha)).abs().max() <= 1e-3
