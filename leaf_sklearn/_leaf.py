@@ -70,7 +70,7 @@ class LeafTransformer(AudioTransformer):
         it. Not with PCEN.
     algorithm : {"auto", "direct", "fast"}, default="auto"
         "direct" convolves sample by sample; "fast" works on bands of a Fourier transform and agrees with it, energies
-        within 1e-5 of the loudest, features of recordings within 4e-3; "auto" takes "fast" where there is one.
+        within 1e-5 of the loudest, features of recordings within 2e-3; "auto" takes "fast" where there is one.
     functionals : tuple of str, default=("mean", "std", "delta_std", "mean_thirds", "mod_0_3hz", ..., "mod_24_50hz")
         How the frames of a clip become one vector: any of "mean", "std", "delta_std" (standard deviation of the step
         from frame to frame), "min", "max", "q10", "q50", "q90", "skew", "slope", and "mod_0_3hz", "mod_3_6hz",

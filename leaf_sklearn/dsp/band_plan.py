@@ -31,10 +31,10 @@ ALIASING = 3e-7
 # 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
 # farther away. What they would have added is estimated (see `_leaks`). PCEN at a small delta amplifies a channel that
 # hears nothing but side lobes of a loud sound elsewhere: clips in which the estimate counts take a second look, at the
-# second bound. Features of 6,404 recordings then move by less than 2e-3; without second looks 138 go beyond that, up to
-# 3.5e-2 (benchmarks/exactness.py). To look would stop a GPU: there, the bound "at once" leaves four beyond. In training
-# a filter that grows narrow would soon need all bins; there only energies need to keep their bound (for windows of 25
-# ms and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
+# second bound. Features of 6,404 recordings then move by less than 2e-3; without second looks 137 go beyond that, up to
+# 3.5e-2 (benchmarks/exactness.py). To look would stop a GPU: there, the bound "at once" leaves three beyond. In
+# training a filter that grows narrow would soon need all bins; there only energies need to keep their bound (for
+# windows of 25 ms and a hop of 10 ms), and gradients stay within 5e-3 of their largest.
 SIDE_LOBES, SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING = (3e-4, 3e-5), 9e-5, 1e-3
 
 
