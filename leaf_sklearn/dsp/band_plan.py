@@ -84,11 +84,11 @@ class BandPlan:
         # Samples that a kernel reaches to the left of its centre.
         self.reach = size // 2
         # Cells of a block that circular convolution spoils, with a margin: kernels of limited bands ring on.
-        self.lost = max(math.ceil((size - 1 + size // 6) / hop), 1)
+        lost = max(math.ceil((size - 1 + size // 6) / hop), 1)
         # Samples of a block before its first valid cell: a kernel's reach and half of the margin.
-        self.before = self.reach + (self.lost * hop - size + 1) // 2
+        self.before = self.reach + (lost * hop - size + 1) // 2
         # Of the cells of a block an eighth is lost. Longer ones would fit clips of a second less well.
-        self.cells, self.valid = 8 * self.lost, 7 * self.lost
+        self.cells, self.valid = 8 * lost, 7 * lost
         self.block = self.cells * hop
         # Cells about a pooling window, with a slack of at least a quarter of it on either side, and samples before it.
         self.frame_cells = math.ceil(1.5 * size / hop)

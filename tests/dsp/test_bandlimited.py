@@ -228,6 +228,7 @@ def test_groups_may_be_few(parameters):
     plan = plan_bands(*values, kernel_size=401, hop=160, few_groups=True)
     assert sorted(plan.order) == list(range(len(values[0])))
     assert len(plan.groups) <= len(plan_bands(*values, kernel_size=401, hop=160).groups) / 2
+    assert len(plan_kernels(40, kernel_size=401, hop=160, padding="same").groups) == 1
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])

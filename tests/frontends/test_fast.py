@@ -184,6 +184,17 @@ def test_gradients_reach_the_input_after_a_call_in_inference_mode():
     assert waveforms.grad.abs().max() > 0
 
 
+def test_clips_of_any_padding_stand_alone():
+    """Each ends elsewhere in its last hop."""
+    frontend = make_frontend("leaf", n_filters=6).requires_grad_(False)
+    rows = [torch.randn(1, n, generator=torch.Generator().manual_seed(n)) for n in range(4000, 4160)]
+    lengths = torch.tensor([row.shape[1] for row in rows])
+    together = torch.nn.utils.rnn.pad_sequence([row[0] for row in rows], batch_first=True)
+    for found, row in zip(frontend(together, lengths), rows, strict=True):
+        features = frontend(row)
+        torch.testing.assert_close(found[None, :, : features.shape[2]], features, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("options", [{"name": "td-fbanks"}, {"name": "leaf", "pooling": "lowpass"}], ids=str)
 @pytest.mark.parametrize("hop_ms", [2.5, 10.0, 60.0])
 def test_clips_shorter_than_a_window_that_is_not_padded(options, hop_ms):
