@@ -75,17 +75,18 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
     """Compute the constants for any kernels, real parts above imaginary ones, and windows: (2 F, K), (F, K)."""
     device, responses, weights = windows.device, [], []
-    # Taps at their distance from the centre; correlation makes the transform an inverse one, here left unnormalised
-    # but for the factor of the inverse FFTs to come.
-    taps = functional.pad(torch.complex(*kernels.unflatten(0, (2, -1))), (0, plan.block - plan.kernel_size))
-    response = torch.fft.ifft(taps.roll(-plan.reach, 1))
+    # Taps at their distance from a block's first valid energy; correlation makes the transform an inverse one, here left
+    # unnormalised but for the factor of the inverse FFTs to come.
+    first = plan.before - plan.reach
+    taps = torch.complex(*kernels.unflatten(0, (2, -1)))
+    response = torch.fft.ifft(functional.pad(taps, (first, plan.block - plan.kernel_size - first)))
     sizes = [len(group.filters) for group in plan.groups]
     for group, whole, own in zip(plan.groups, response.split(sizes), windows.split(sizes), strict=True):
         starts = group.first + group.step * torch.arange(len(own), device=device)
         bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=device)
         responses.append(torch.gather(whole, 1, bins % plan.block)[:, None])
         weights.append(_node_weights(own, group.rate, plan).unflatten(1, (plan.frame_cells, -1)).flip(1))
-    leaks = None if plan.leaks is None else torch.as_tensor(plan.leaks, dtype=windows.dtype, device=device)
+    leaks = None if plan.leaks is None else without_traces(windows.new_tensor(plan.leaks))
     places = torch.arange(len(windows), device=device)
     return PreparedBands(plan, responses, weights, *_ends(kernels, windows, plan), leaks, places)
 
@@ -97,11 +98,10 @@ def _ends(kernels: Tensor, windows: Tensor, plan: BandPlan) -> tuple[Tensor, Ten
     or taps a product would be rounded in another way.
     """
     n_samples = max(plan.reach if plan.padding == "same" else plan.kernel_size, 2 * SMALLEST_PRODUCT)
-    spare = plan.hop * (-(-n_samples // plan.hop) - 1)
-    first = functional.pad(windows, (spare, n_samples))[:, : spare + n_samples].unfold(1, n_samples, plan.hop).flip(1)
-    last = functional.pad(windows, (n_samples, spare))[:, -spare - n_samples :].unfold(1, n_samples, plan.hop)
+    spare, both = plan.hop * (-(-n_samples // plan.hop) - 1), torch.stack((windows, windows.flip(1)))
+    both = functional.pad(both, (spare, n_samples))[..., : spare + n_samples].unfold(2, n_samples, plan.hop).flip(2)
     taps = functional.pad(kernels, (0, 0, 0, max(SMALLEST_PRODUCT - len(kernels), 0)))
-    return torch.stack((taps[:, -plan.reach :], taps[:, : plan.reach])), torch.stack((first, last))[:, :, None]
+    return torch.stack((taps[:, -plan.reach :], taps[:, : plan.reach].flip(1))), both[:, :, None]
 
 
 def _node_weights(windows: Tensor, rate: int, plan: BandPlan) -> Tensor:

@@ -105,7 +105,6 @@ def _in_parts(waveforms: Tensor, lengths: Tensor | None, n_blocks: int, at_once:
 def _spectra(waveforms: Tensor, lengths: Tensor | None, blocks: range, plan: BandPlan) -> Tensor:
     """Cut each clip into blocks that overlap, on the grid of its own frames, and transform: (b, N) -> (b n, C).
 
-    A block's first valid energy stands at its first sample: what precedes it by a kernel's reach stands at the end.
     Spectra hold the non-negative bins, continued at both ends as far as bands need.
     """
     left = left_padding(waveforms.shape[1] if lengths is None else lengths, **plan.geometry)
@@ -113,7 +112,6 @@ def _spectra(waveforms: Tensor, lengths: Tensor | None, blocks: range, plan: Ban
     step = plan.valid * plan.hop
     start = blocks.start * step - plan.before - plan.offset + 1 - plan.kernel_size % 2
     placed = place_clips(waveforms, lengths, left, start=start, stop=start + (len(blocks) - 1) * step + plan.block)
-    signal = placed.unfold(1, plan.block, step).roll(-plan.before, 2).flatten(0, 1)
-    (before, after), spectra = plan.overhang, torch.fft.rfft(signal)
+    (before, after), spectra = plan.overhang, torch.fft.rfft(placed.unfold(1, plan.block, step).flatten(0, 1))
     below, above = spectra[:, 1 : before + 1], spectra[:, plan.block // 2 - after : plan.block // 2]
     return torch.cat((below.flip(1).conj(), spectra, above.flip(1).conj()), 1)
