@@ -6,10 +6,6 @@ from torch import Tensor
 from .band_weights import PreparedBands
 from .framing import frame_count, left_padding, place_clips
 
-# Positions beyond clips come in multiples of this, so that torch adds up those of a clip in one order whatever its
-# batch: it takes four vectors of up to 16 numbers at once.
-POSITIONS = 64
-
 
 def subtract_outside_(energies: Tensor, waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:
     """Take off what windows find before and after clips, by convolution, in place: (B, F, T), (B, N) -> (B, F, T).
@@ -20,11 +16,12 @@ def subtract_outside_(energies: Tensor, waveforms: Tensor, lengths: Tensor | Non
     counts = waveforms.shape[1] if lengths is None else lengths
     frames, left = frame_count(counts, **plan.geometry), left_padding(counts, **plan.geometry)
     right = (frames - 1) * plan.hop + plan.kernel_size - counts - left
-    if waveforms.device.type == "cpu":  # to look would stop another device
-        farthest = max(int(torch.as_tensor(each).max()) for each in (left, right))
-        n_samples = min(-(-farthest // POSITIONS) * POSITIONS, n_samples)
-        if n_samples <= 0:
-            return energies
+    # To look would stop another device. Torch adds up four vectors of at most 16 numbers at once: by multiples of that,
+    # the positions of a clip are added in one order whatever its batch.
+    most = max(int(torch.as_tensor(each).max()) for each in (left, right)) if waveforms.is_cpu else n_samples
+    n_samples = min(-(-most // 64) * 64, n_samples)
+    if n_samples <= 0:
+        return energies
     starts = left - 1, n_samples + (plan.kernel_size - 1) // 2 - counts - right
     first, last = (place_clips(waveforms, lengths, each, start=0, stop=n_samples + plan.reach - 1) for each in starts)
     heard = bands.end_taps @ torch.stack((first, last.flip(1))).unfold(2, plan.reach, 1).flatten(1, 2).mT

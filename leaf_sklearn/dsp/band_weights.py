@@ -67,7 +67,7 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
     # Filters correlate, so the bands about the centres are those of the conjugate kernels; only |y| is wanted.
     kernels = gabor_kernels(-rows[0], rows[1], kernel_size=plan.kernel_size).to(dtype)
     windows = gaussian_lowpass(rows[2], kernel_size=plan.kernel_size).to(dtype)
-    bands = prepare_kernels(without_traces(kernels), windows, plan)
+    bands = prepare_kernels(without_traces(kernels), without_traces(windows), plan)
     second = None if plan.second is None else prepare_bands(center, sigma, width, plan.second, dtype=dtype)
     return replace(bands, places=order.argsort(), second=second)
 
@@ -75,11 +75,10 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
     """Compute the constants for any kernels, real parts above imaginary ones, and windows: (2 F, K), (F, K)."""
     device, responses, weights = windows.device, [], []
-    # Taps at their distance from a block's first valid energy; correlation makes the transform an inverse one, here left
-    # unnormalised but for the factor of the inverse FFTs to come.
-    first = plan.before - plan.reach
+    # Taps at their distance from a block's first valid energy; correlation makes the transform an inverse one. It is
+    # left unnormalised but for the factor of the inverse FFTs to come.
     taps = torch.complex(*kernels.unflatten(0, (2, -1)))
-    response = torch.fft.ifft(functional.pad(taps, (first, plan.block - plan.kernel_size - first)))
+    response = torch.fft.ifft(functional.pad(taps, (plan.before - plan.reach, 0)), plan.block)
     sizes = [len(group.filters) for group in plan.groups]
     for group, whole, own in zip(plan.groups, response.split(sizes), windows.split(sizes), strict=True):
         starts = group.first + group.step * torch.arange(len(own), device=device)

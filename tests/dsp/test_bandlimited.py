@@ -261,6 +261,22 @@ def test_free_kernels_do_not_depend_on_their_batch(kernel_size, n_filters):
     assert_rows_stand_alone(waveforms, lengths, prepare_kernels(torch.cat([real, imaginary]), windows, plan))
 
 
+@pytest.mark.parametrize("parameters", PARAMETERS)
+def test_constants_hold_no_denormal_numbers(parameters):
+    """Products with them take some processors many times as long."""
+    values = PARAMETERS[parameters]()
+    bands = prepare_bands(*values, plan_bands(*values, kernel_size=401, hop=160), dtype=torch.float32)
+    constants = [
+        *map(torch.view_as_real, bands.responses),
+        *bands.weights,
+        bands.end_taps,
+        bands.end_windows,
+        bands.leaks,
+    ]
+    for values in constants:
+        assert ((values == 0) | (values.abs() >= torch.finfo(torch.float32).tiny)).all()
+
+
 def test_runs_without_data():
     plan = plan_bands(*mel_parameters(), kernel_size=401, hop=160)
     values = [torch.empty(40, device="meta") for _ in range(3)]
