@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
 
-from .band_plan import BandGroup
+from .band_plan import BandGroup, BandPlan
 from .band_weights import PreparedBands
 
 
@@ -15,7 +15,7 @@ def block_energies(spectra: Tensor, bands: PreparedBands) -> Tensor:
     """
     plan = bands.plan
     groups = zip(plan.groups, bands.responses, bands.weights, strict=True)
-    pooled = [_PooledSquares.apply(_envelope(spectra, plan.overhang[0], *each[:2]), each[2]) for each in groups]
+    pooled = [_Pooled.apply(_bins(spectra, plan, *each[:2]), *each[1:]) for each in groups]
     by_cell = torch.cat(pooled).unflatten(2, (len(spectra), -1))[..., : plan.valid]
     framed = by_cell.new_zeros(len(by_cell), len(spectra), plan.valid + plan.frame_cells - 1)
     for cell in range(plan.frame_cells):
@@ -23,26 +23,27 @@ def block_energies(spectra: Tensor, bands: PreparedBands) -> Tensor:
     return framed
 
 
-def _envelope(spectra: Tensor, overhang: int, group: BandGroup, response: Tensor) -> Tensor:
-    """Filter blocks by a group, real and imaginary parts of the nodes: (n, C) -> (F_g, n, M, 2)."""
+def _bins(spectra: Tensor, plan: BandPlan, group: BandGroup, response: Tensor) -> Tensor:
+    """Bands of a group, a view: (n, C) -> (F_g, n, M)."""
     shape = (len(response), len(spectra), response.shape[2])
-    bands = spectra.as_strided(shape, (group.step, spectra.shape[1], 1), group.first + overhang)
-    # The layout of the result would follow that of the bands.
-    out = None if torch.is_grad_enabled() else spectra.new_empty(shape)
-    return torch.view_as_real(torch.fft.ifft(torch.mul(bands, response, out=out).contiguous(), norm="forward"))
+    return spectra.as_strided(shape, (group.step, spectra.shape[1], 1), group.first + plan.overhang[0])
 
 
-class _PooledSquares(torch.autograd.Function):
-    """Square and pool, in half the passes over memory that autograd would take.
+class _Pooled(torch.autograd.Function):
+    """Filter, square and pool, in half the passes over memory that autograd would take.
 
-    (F_g, n, M, 2) and (F_g, J, 2 rate) -> (F_g, J, n cells); what needs no gradient is squared in place.
+    Complex (F_g, n, M) and (F_g, 1, M), (F_g, J, 2 rate) -> (F_g, J, n cells); what needs no gradient is squared in
+    place.
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, envelope: Tensor, weights: Tensor) -> Tensor:
-        ctx.save_for_backward(envelope, weights)
+    def forward(ctx: FunctionCtx, bands: Tensor, response: Tensor, weights: Tensor) -> Tensor:
+        # The layout of a product would follow that of the bands.
+        product = torch.mul(bands, response, out=bands.new_empty(bands.shape))
+        envelope = torch.view_as_real(torch.fft.ifft(product, norm="forward"))
         learns = any(ctx.needs_input_grad)  # type: ignore[attr-defined]
         energy = (envelope.square() if learns else envelope.square_()).view(len(weights), -1, weights.shape[2])
+        ctx.save_for_backward(bands, response, weights, envelope, energy)
         if len(weights) > 1:
             return torch.bmm(weights, energy.mT)
         # A lone product is threaded, and thus rounded, in another way than one of several.
@@ -51,7 +52,9 @@ class _PooledSquares(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, pooled: Tensor) -> tuple[Tensor, Tensor]:
-        envelope, weights = ctx.saved_tensors  # type: ignore[attr-defined]
+    def backward(ctx: FunctionCtx, pooled: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+        bands, response, weights, envelope, energy = ctx.saved_tensors  # type: ignore[attr-defined]
         slopes = torch.bmm(pooled.mT, 2 * weights).view_as(envelope).mul_(envelope)
-        return slopes, torch.bmm(pooled, envelope.square().view(len(weights), -1, weights.shape[2]))
+        spectra = torch.fft.fft(torch.view_as_complex(slopes))
+        by_bin = spectra * response.conj() if ctx.needs_input_grad[0] else None  # type: ignore[attr-defined]
+        return by_bin, spectra.conj_physical_().mul_(bands).sum(1, keepdim=True).conj(), torch.bmm(pooled, energy)

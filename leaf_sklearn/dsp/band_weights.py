@@ -74,20 +74,18 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
     """Compute the constants for any kernels, real parts above imaginary ones, and windows: (2 F, K), (F, K)."""
-    device, responses, weights = windows.device, [], []
+    index, responses, weights = torch.arange(max(plan.block, len(windows)), device=windows.device), [], []
     # Taps at their distance from a block's first valid energy; correlation makes the transform an inverse one. It is
     # left unnormalised but for the factor of the inverse FFTs to come.
     taps = torch.complex(*kernels.unflatten(0, (2, -1)))
     response = torch.fft.ifft(functional.pad(taps, (plan.before - plan.reach, 0)), plan.block)
     sizes = [len(group.filters) for group in plan.groups]
     for group, whole, own in zip(plan.groups, response.split(sizes), windows.split(sizes), strict=True):
-        starts = group.first + group.step * torch.arange(len(own), device=device)
-        bins = starts[:, None] + torch.arange(group.rate * plan.cells, device=device)
+        bins = group.first + group.step * index[: len(own), None] + index[: group.rate * plan.cells]
         responses.append(torch.gather(whole, 1, bins % plan.block)[:, None])
         weights.append(_node_weights(own, group.rate, plan).unflatten(1, (plan.frame_cells, -1)).flip(1))
     leaks = None if plan.leaks is None else without_traces(windows.new_tensor(plan.leaks))
-    places = torch.arange(len(windows), device=device)
-    return PreparedBands(plan, responses, weights, *_ends(kernels, windows, plan), leaks, places)
+    return PreparedBands(plan, responses, weights, *_ends(kernels, windows, plan), leaks, index[: len(windows)])
 
 
 def _ends(kernels: Tensor, windows: Tensor, plan: BandPlan) -> tuple[Tensor, Tensor]:
