@@ -5,7 +5,7 @@ import math
 import numpy as np
 import torch
 
-from leaf_sklearn.dsp.band_plan import SIDE_LOBE_IN_TRAINING
+from leaf_sklearn.dsp.band_plan import ALIASING_IN_TRAINING, SIDE_LOBE_IN_TRAINING
 from leaf_sklearn.dsp.band_weights import prepare_bands
 from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
@@ -71,7 +71,7 @@ PARAMETERS = {
 }
 
 
-IN_TRAINING = {"side_lobes": (SIDE_LOBE_IN_TRAINING,)}
+IN_TRAINING = {"side_lobes": (SIDE_LOBE_IN_TRAINING,), "aliasing": ALIASING_IN_TRAINING}
 
 
 def signals(n_times=4800):

@@ -24,8 +24,8 @@ BAND_END = 1e-6
 # Largest error of the pooled energy, relative to the filter's own peak, that sampling the squared envelope at the nodes
 # may cause. Energies are then within 1e-5 of the loudest filter of their frame and its neighbours, where a filter
 # passes the sound at all, and quiet frames hear little of loud ones beside them: at 4e-7 the features of one recording
-# move by 3.4e-3, at 3e-7 by 6e-4.
-ALIASING = 3e-7
+# move by 3.4e-3, at 3e-7 by 6e-4. In training energies need to keep their bound only.
+ALIASING, ALIASING_IN_TRAINING = 3e-7, 1e-6
 
 # Largest side lobe, relative to the filter's peak, that may be left out with the bins that carry it, where these begin
 # 1 rad/sample from the centre; more is allowed in proportion to the distance, since sounds hold the less energy the
@@ -111,6 +111,7 @@ def plan_bands(
     kernel_size: int,
     hop: int,
     side_lobes: tuple[float, ...] = SIDE_LOBES,
+    aliasing: float = ALIASING,
     few_groups: bool = False,
 ) -> BandPlan:
     """Choose band, node spacing and group of each filter.
@@ -126,6 +127,8 @@ def plan_bands(
     side_lobes : tuple of float
         Largest that may be left out, 1 rad/sample from the centre, relative to the filter's peak: at first, and in
         clips where that counts. A single one makes no second look.
+    aliasing : float
+        Largest error from sampling the squared envelope, relative to the filter's peak.
     few_groups : bool
         Whether groups should be few rather than small, as a GPU needs them. There, SIDE_LOBE_AT_ONCE takes the place
         of two bounds.
@@ -133,19 +136,19 @@ def plan_bands(
     parameters = np.stack([np.asarray(values, dtype=np.float64) for values in (center, sigma, width)])
     side_lobes = (SIDE_LOBE_AT_ONCE,) if few_groups and len(side_lobes) > 1 else side_lobes
     empty = BandPlan(kernel_size, hop, ())
-    needs = [_needs(parameters, bound, empty, few_groups) for bound in side_lobes]
+    needs = [_needs(parameters, bound, aliasing, empty, few_groups) for bound in side_lobes]
     plan = _grouped(parameters, *needs[0], np.arange(parameters.shape[1]), empty)
     more = np.flatnonzero(needs[-1][0] > needs[0][0])
     return replace(plan, second=_grouped(parameters, *needs[-1], more, empty)) if len(more) else plan
 
 
-def _needs(parameters: Floats, side_lobe: float, plan: BandPlan, few_groups: bool) -> tuple[Counts, Floats]:
+def _needs(parameters: Floats, side_lobe: float, aliasing: float, plan: BandPlan, few: bool) -> tuple[Counts, Floats]:
     """Nodes per hop, and half the band in rad/sample, to BAND_END and to the side lobe: (3, F) -> (F,), (F,)."""
     (center, sigma, width), hop, size = parameters, plan.hop, plan.kernel_size
-    rates = np.array([rate for rate in (FEW_RATES if few_groups else RATES) if rate < hop] + [hop])
+    rates = np.array([rate for rate in (FEW_RATES if few else RATES) if rate < hop] + [hop])
     nyquist = np.pi * rates / hop  # half the band that nodes at this rate can hold, rad/sample
     needed = np.maximum(math.sqrt(-2 * math.log(BAND_END)) / sigma, np.sqrt(_side_lobe(sigma, size) / side_lobe))
-    fits = _aliasing(nyquist, sigma[:, None], width[:, None], size) <= ALIASING
+    fits = _aliasing(nyquist, sigma[:, None], width[:, None], size) <= aliasing
     # Three nodes fit in the slack about a window.
     fits &= (needed[:, None] <= nyquist) & np.isfinite(center)[:, None] & (3 * hop / rates <= plan.offset)
     fits[:, -1] = True  # at one node a sample nothing is left out

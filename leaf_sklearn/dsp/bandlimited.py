@@ -74,8 +74,7 @@ def _leaked(energies: Tensor, lengths: Tensor | None, plan: BandPlan, leaks: Ten
     # of few rows or columns a product would be rounded in another way
     padded = functional.pad(energies.where(own, 0), (shift, shift + width - n_frames))
     rows = functional.pad(leaks, (0, 0, 0, max(SMALLEST_PRODUCT // 2 - len(leaks), 0)))
-    leaked = (rows @ (padded[..., :width] + padded[..., 2 * shift :]))[:, : len(leaks), :n_frames]
-    return leaked.where(own, 0)
+    return (rows @ (padded[..., :width] + padded[..., 2 * shift :]))[:, : len(leaks), :n_frames].where(own, 0)
 
 
 def _within_bands(waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:

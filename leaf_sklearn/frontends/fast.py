@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..dsp.band_plan import SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
+from ..dsp.band_plan import ALIASING_IN_TRAINING, SIDE_LOBE_IN_TRAINING, plan_bands, plan_kernels
 from ..dsp.band_weights import PreparedBands, prepare_bands, prepare_kernels
 from ..dsp.bandlimited import pooled_energies
 from ..dsp.framing import place_clips
@@ -54,6 +54,7 @@ def gabor_energies(
             kernel_size=kernel_size,
             hop=hop,
             side_lobes=(SIDE_LOBE_IN_TRAINING,),
+            aliasing=ALIASING_IN_TRAINING,
             few_groups=center.device.type != "cpu",
         )
         bands = prepare_bands(center, sigma, width, plan, dtype=waveforms.dtype)

@@ -18,7 +18,7 @@ from bandlimited_cases import (
 )
 from helpers import TASKS, needs_tasks
 
-from leaf_sklearn.dsp.band_plan import SIDE_LOBE_AT_ONCE, SIDE_LOBE_IN_TRAINING, SIDE_LOBES, plan_bands
+from leaf_sklearn.dsp.band_plan import SIDE_LOBE_AT_ONCE, SIDE_LOBES, plan_bands
 from leaf_sklearn.dsp.band_weights import prepare_bands
 from leaf_sklearn.dsp.bandlimited import _leaked, pooled_energies
 from leaf_sklearn.dsp.smoothing import exponential_moving_average
@@ -40,8 +40,8 @@ def test_training_needs_fewer_nodes(parameters):
     values = [value.requires_grad_() for value in PARAMETERS[parameters]()]
     numbers = [value.detach().numpy() for value in values]
     plan, closer = (
-        plan_bands(*numbers, kernel_size=401, hop=160, side_lobes=(side_lobe,))
-        for side_lobe in (SIDE_LOBE_IN_TRAINING, SIDE_LOBE_AT_ONCE)
+        plan_bands(*numbers, kernel_size=401, hop=160, **bounds)
+        for bounds in (IN_TRAINING, {"side_lobes": (SIDE_LOBE_AT_ONCE,)})
     )
     assert plan.rates.sum() < 0.9 * closer.rates.sum()
     exact = direct_energies(signals(), *values, kernel_size=401, hop=160)
