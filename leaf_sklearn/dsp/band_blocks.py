@@ -15,7 +15,7 @@ def block_energies(spectra: Tensor, bands: PreparedBands) -> Tensor:
     """
     plan = bands.plan
     groups = zip(plan.groups, bands.responses, bands.weights, strict=True)
-    pooled = [_Pooled.apply(_bins(spectra, plan, *each[:2]), *each[1:]) for each in groups]
+    pooled = [_FilterAndPool.apply(_bins(spectra, plan, *each[:2]), *each[1:]) for each in groups]
     by_cell = torch.cat(pooled).unflatten(2, (len(spectra), -1))[..., : plan.valid]
     framed = by_cell.new_zeros(len(by_cell), len(spectra), plan.valid + plan.frame_cells - 1)
     for cell in range(plan.frame_cells):
@@ -29,8 +29,8 @@ def _bins(spectra: Tensor, plan: BandPlan, group: BandGroup, response: Tensor) -
     return spectra.as_strided(shape, (group.step, spectra.shape[1], 1), group.first + plan.overhang[0])
 
 
-class _Pooled(torch.autograd.Function):
-    """Filter, square and pool, in half the passes over memory that autograd would take.
+class _FilterAndPool(torch.autograd.Function):
+    """Filter, square and pool, in fewer passes over memory than autograd would take.
 
     Complex (F_g, n, M) and (F_g, 1, M), (F_g, J, 2 rate) -> (F_g, J, n cells); what needs no gradient is squared in
     place.

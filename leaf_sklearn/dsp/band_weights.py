@@ -35,9 +35,11 @@ class PreparedBands:
     weights : list of Tensor, (F_g, frame_cells, 2 rate)
         Pooling weights of the nodes about a frame, last cell first.
     end_taps : Tensor of shape (2, 2 F, reach), with zeros to 16 rows at least
-        Taps that meet a sound which begins after, and one which ended before; real parts above imaginary ones.
+        Taps that meet a sound which begins after, and one which ended before, these backwards; real parts above
+        imaginary ones.
     end_windows : Tensor of shape (2, F, 1, E, P)
-        Pooling windows of the E first frames over the P first samples of the first, and of the last ones likewise.
+        Pooling windows of the E first frames over the P first samples of the first, and of the last ones likewise,
+        backwards.
     leaks : Tensor of shape (F, F) or None
         What each filter hears beyond its band by either end of its kernel, for each energy of another; filters as they
         were given.
