@@ -4,10 +4,10 @@
 
 Times are milliseconds per second of 16 kHz audio, medians over rounds in which every method runs once untimed and once
 timed. "conv1d" is the plain direct form (torch conv1d at stride 1, squared modulus or what the frontend has in its
-place, grouped pooling). Gabor kernels as their formula gives them hold denormal numbers, which some processors multiply
-many times as slowly; "no denormals" is the same with the package's kernels, which hold zeros there. "direct" is the
-package's direct form, which works on pieces that fit a cache. Filters are those of the usual start: 40 on the mel
-scale, 25 ms windows, 10 ms hop.
+place, grouped pooling), in full precision. Gabor kernels as their formula gives them hold denormal numbers, which some
+processors multiply many times as slowly; "no denormals" is the same with the package's kernels, which hold zeros there,
+as those of other frontends do. "direct" is the package's direct form, which works on pieces that fit a cache. Filters
+are those of the usual start: 40 on the mel scale, 25 ms windows, 10 ms hop.
 """
 
 import argparse
@@ -17,7 +17,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from unittest import mock
@@ -34,6 +34,7 @@ from leaf_sklearn.dsp.band_weights import prepare_bands
 from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, scale_matrix
 from leaf_sklearn.dsp.kernels import sigma_limits
+from leaf_sklearn.dsp.precision import full_precision
 from leaf_sklearn.frontends import CapturedFrontend, Frontend, make_frontend
 
 SAMPLE_RATE, KERNEL_SIZE, HOP, N_FFT, N_FILTERS = 16000, 401, 160, 512, 40
@@ -43,21 +44,26 @@ LENGTHS_S = (0.3, 1.0, 3.0, 10.0, 60.0, 300.0, 3600.0)
 Methods = dict[str, Callable[[], object]]
 
 
-def direct_energies(waveforms: Tensor, frontend: Frontend, *, as_given: bool = False) -> Tensor:
+def direct_energies(waveforms: Tensor, frontend: Frontend, *, denormals: bool = False) -> Tensor:
     """Energies as anyone would write them, with the package's kernels or with the formula's."""
     bank, pooling, n_times = frontend.filterbank, frontend.pooling, waveforms.shape[1]
-    kernels = formula_kernels(frontend) if as_given else bank.kernels()
-    response = functional.conv1d(waveforms[:, None], kernels[:, None], padding=KERNEL_SIZE // 2)
+    kernels = formula_kernels(frontend) if denormals else bank.kernels()
+    with full_precision(waveforms.device):
+        response = functional.conv1d(waveforms[:, None], kernels[:, None], padding=KERNEL_SIZE // 2)
     left = pooling.left_padding(n_times)
     right = (pooling.n_frames(n_times) - 1) * HOP + KERNEL_SIZE - n_times - left
     return pooling(functional.pad(bank.activation(response), (left, right), value=pooling.fill))
 
 
-def plain_energies(frontend: Frontend, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """What stands in the place of a frontend's own energies: clips of one length."""
-    if lengths is not None and (lengths != waveforms.shape[1]).any():
-        raise ValueError(f"Got clips of {lengths.tolist()} samples, expected {waveforms.shape[1]} each.")
-    return direct_energies(waveforms, frontend, as_given=True)
+def in_place_of_energies(*, denormals: bool) -> AbstractContextManager[object]:
+    """Have frontends compute energies by conv1d, of clips of one length."""
+
+    def energies(frontend: Frontend, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        if lengths is not None and (lengths != waveforms.shape[1]).any():
+            raise ValueError(f"Got clips of {lengths.tolist()} samples, expected {waveforms.shape[1]} each.")
+        return direct_energies(waveforms, frontend, denormals=denormals)
+
+    return mock.patch.object(Frontend, "energies", energies)
 
 
 def conv1d_features(waveforms: Tensor, frontend: Frontend) -> Tensor:
@@ -150,7 +156,7 @@ def transforms(frontend: Frontend, n_clips: int, seconds: float, options: argpar
     bands = [torch.randn(shape, dtype=torch.complex64, device=device) for shape in shapes]
 
     def transform() -> None:
-        torch.fft.fft(blocks)
+        torch.fft.rfft(blocks)
         for band in bands:
             torch.fft.ifft(band, norm="forward")
 
@@ -175,8 +181,8 @@ def leaf_table(options: argparse.Namespace) -> None:
             clips = noise(n_clips, seconds, options.device)
             X = list(clips.cpu().numpy())
             methods: Methods = {
-                "conv1d": partial(direct_energies, clips, fast, as_given=True),
-                "normal": partial(direct_energies, clips, fast),
+                "conv1d": partial(direct_energies, clips, fast, denormals=True),
+                "no denormals": partial(direct_energies, clips, fast),
                 "direct": partial(direct.energies, clips),
                 "fast": partial(fast.energies, clips),
                 "FFTs": transforms(fast, n_clips, seconds, options),
@@ -189,7 +195,7 @@ def leaf_table(options: argparse.Namespace) -> None:
                 methods["librosa"] = partial(librosa_mel, clips)
             with torch.inference_mode():
                 times = {key: 1e3 * value / n_clips / seconds for key, value in timed(methods, options).items()}
-            shown = ("conv1d", "normal", "direct", "fast", "FFTs", "mel")
+            shown = ("conv1d", "no denormals", "direct", "fast", "FFTs", "mel")
             ratios = (*(ratio(times[key], times["fast"]) for key in shown[:2]), f"{times['fast'] / times['mel']:.1f}")
             row(name, n_threads, *(f"{times[key]:.3g}" for key in shown), *ratios)
             rows.append((name, n_threads, times))
@@ -198,7 +204,7 @@ def leaf_table(options: argparse.Namespace) -> None:
     for name, n_threads, times in rows:
         keys = ("transform direct", "transform fast", "transform mel", "librosa")[: 2 + len(others)]
         fast_time = times["transform fast"]
-        plain = [times[key] + fast_time - times["fast"] for key in ("conv1d", "normal")]
+        plain = [times[key] + fast_time - times["fast"] for key in ("conv1d", "no denormals")]
         ratios = [ratio(time, fast_time) for time in (*plain, times["transform direct"])]
         row(name, n_threads, *(f"{times[key]:.3g}" for key in keys), *ratios)
 
@@ -213,35 +219,46 @@ def training_table(options: argparse.Namespace) -> None:
         torch.autograd.grad(frontend.compress(energies(clips)).sum(), list(frontend.parameters()))
 
     methods: Methods = {
-        "conv1d": partial(step, partial(direct_energies, frontend=frontend, as_given=True)),
-        "normal": partial(step, partial(direct_energies, frontend=frontend)),
+        "conv1d": partial(step, partial(direct_energies, frontend=frontend, denormals=True)),
+        "no denormals": partial(step, partial(direct_energies, frontend=frontend)),
         "fast": partial(step, frontend.energies),
     }
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
         times = timed(methods, argparse.Namespace(rounds=max(options.rounds // 2, 1), device=options.device))
         per_second = [f"{1e3 * value / 48:.3g}" for value in times.values()]
-        row("", n_threads, *per_second, *(ratio(times[key], times["fast"]) for key in ("conv1d", "normal")))
+        row("", n_threads, *per_second, *(ratio(times[key], times["fast"]) for key in ("conv1d", "no denormals")))
 
 
 def fit_table(options: argparse.Namespace) -> None:
     """Whole fits on 96 clips of one second, the search aside."""
-    head("fit, 96 x 1 s, 96 steps", "threads", "conv1d, s", "direct, s", "fast, s", "conv1d / fast", "direct / fast")
+    forms = {
+        "conv1d": ("direct", in_place_of_energies(denormals=True)),
+        "no denormals": ("direct", in_place_of_energies(denormals=False)),
+        "direct": ("direct", nullcontext()),
+        "fast": ("fast", nullcontext()),
+    }
+    head(
+        "fit, 96 x 1 s, 96 steps",
+        "threads",
+        *(f"{name}, s" for name in forms),
+        *(f"{x} / fast" for x in list(forms)[:3]),
+    )
     X, y = noise(96, 1.0).numpy(), np.arange(96) % 4
     # The first optimiser of a process imports torch's compiler, for a second.
     LeafTransformer(max_steps=1, compression_search=False, device=options.device).fit(X, y)
     for n_threads in options.threads:
         torch.set_num_threads(n_threads)
         seconds = []
-        for algorithm in ("conv1d", "direct", "fast"):
-            settings = {"algorithm": "direct" if algorithm == "conv1d" else algorithm, "device": options.device}
-            transformer = LeafTransformer(max_steps=96, compression_search=False, random_state=0, **settings)
-            form = mock.patch.object(Frontend, "energies", plain_energies) if algorithm == "conv1d" else nullcontext()
+        for algorithm, form in forms.values():
+            transformer = LeafTransformer(
+                algorithm=algorithm, max_steps=96, compression_search=False, device=options.device, random_state=0
+            )
             with form:
                 start = time.perf_counter()
                 transformer.fit(X, y)
                 seconds.append(time.perf_counter() - start)
-        ratios = (f"{value / seconds[2]:.1f}" for value in seconds[:2])
+        ratios = (f"{value / seconds[3]:.1f}" for value in seconds[:3])
         row("", n_threads, *(f"{value:.1f}" for value in seconds), *ratios)
 
 
@@ -350,7 +367,12 @@ def draw(path: Path, options: argparse.Namespace) -> None:
         panels["threads (16 clips of 1 s)"] = [(count, (16, 1.0, N_FILTERS, count)) for count in options.threads]
     n_rows, n_columns = (2, 2) if len(panels) == 4 else (1, 3)
     figure = Figure(figsize=(5.5 * n_columns, 3.5 * n_rows), layout="constrained")
-    colours = {"conv1d": "#D55E00", "fast": "#0072B2", "torch log-mel, 40 bands": "#777777"}
+    colours = {
+        "conv1d": "#D55E00",
+        "conv1d, no denormals": "#E69F00",
+        "fast": "#0072B2",
+        "torch log-mel, 40 bands": "#777777",
+    }
     grid = figure.subplots(n_rows, n_columns).ravel()
     for axes, (title, points) in zip(grid, panels.items(), strict=True):
         lines: dict[str, list[float]] = {name: [] for name in colours}
@@ -358,8 +380,8 @@ def draw(path: Path, options: argparse.Namespace) -> None:
             torch.set_num_threads(n_threads)
             clips = noise(n_clips, seconds, options.device)
             frontend = leaf("fast", options.device, n_filters=n_filters)
-            direct = partial(direct_energies, clips, frontend, as_given=True)
-            methods = (direct, partial(frontend.energies, clips))
+            direct = [partial(direct_energies, clips, frontend, denormals=each) for each in (True, False)]
+            methods = (*direct, partial(frontend.energies, clips))
             with torch.inference_mode():
                 every = dict(zip(colours, (*methods, partial(torch_mel(options.device), clips)), strict=True))
                 times = timed(every, argparse.Namespace(rounds=3, device=options.device))

@@ -9,6 +9,7 @@ from leaf_sklearn.dsp.band_plan import ALIASING_IN_TRAINING, SIDE_LOBE_IN_TRAINI
 from leaf_sklearn.dsp.band_weights import prepare_bands
 from leaf_sklearn.dsp.bandlimited import pooled_energies
 from leaf_sklearn.dsp.bands import FilterRange, matrix_bands, scale_matrix
+from leaf_sklearn.dsp.framing import frame_count
 from leaf_sklearn.dsp.kernels import SIGMA_UNIT, gabor_kernels, gaussian_lowpass, sigma_limits
 
 RATE = 16000
@@ -110,7 +111,7 @@ def assert_rows_stand_alone(waveforms, lengths, bands):
     together = pooled_energies(waveforms, lengths, bands)
     backwards = pooled_energies(waveforms.flip(0), lengths.flip(0), bands).flip(0)
     for row, length in enumerate(lengths.tolist()):
-        clip, n_frames = waveforms[row : row + 1, :length], -(-length // bands.plan.hop)
+        clip, n_frames = waveforms[row : row + 1, :length], frame_count(length, **bands.plan.geometry)
         padded = torch.nn.functional.pad(clip, (0, 5000), value=math.nan)
         alone = pooled_energies(clip, None, bands)
         assert alone.shape[-1] == n_frames

@@ -33,7 +33,7 @@ class _FilterAndPool(torch.autograd.Function):
     """Filter, square and pool, in fewer passes over memory than autograd would take.
 
     Complex (F_g, n, M) and (F_g, 1, M), (F_g, J, 2 rate) -> (F_g, J, n cells); what needs no gradient is squared in
-    place.
+    place. Where it does, squares are kept beside what they are of: to square again would take a pass more.
     """
 
     @staticmethod

@@ -10,14 +10,14 @@ from .framing import frame_count, left_padding, place_clips
 def subtract_outside_(energies: Tensor, waveforms: Tensor, lengths: Tensor | None, bands: PreparedBands) -> Tensor:
     """Take off what windows find before and after clips, by convolution, in place: (B, F, T), (B, N) -> (B, F, T).
 
-    Ends are those of clips played backwards.
+    The end of a clip is the start of the clip played backwards.
     """
     plan, n_filters, n_samples = bands.plan, energies.shape[1], bands.end_windows.shape[-1]
     counts = waveforms.shape[1] if lengths is None else lengths
     frames, left = frame_count(counts, **plan.geometry), left_padding(counts, **plan.geometry)
     right = (frames - 1) * plan.hop + plan.kernel_size - counts - left
     # To look would stop another device. Torch adds up four vectors of at most 16 numbers at once: by multiples of that,
-    # the positions of a clip are added in one order whatever its batch.
+    # the sum below adds the positions of a clip in one order whatever its batch.
     most = max(int(torch.as_tensor(each).max()) for each in (left, right)) if waveforms.is_cpu else n_samples
     n_samples = min(-(-most // 64) * 64, n_samples)
     if n_samples <= 0:

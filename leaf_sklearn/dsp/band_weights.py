@@ -77,8 +77,8 @@ def prepare_bands(center: Tensor, sigma: Tensor, width: Tensor, plan: BandPlan, 
 def prepare_kernels(kernels: Tensor, windows: Tensor, plan: BandPlan) -> PreparedBands:
     """Compute the constants for any kernels, real parts above imaginary ones, and windows: (2 F, K), (F, K)."""
     index, responses, weights = torch.arange(max(plan.block, len(windows)), device=windows.device), [], []
-    # Taps at their distance from a block's first valid energy; correlation makes the transform an inverse one. It is
-    # left unnormalised but for the factor of the inverse FFTs to come.
+    # Taps where the block's first valid energy meets them, so that it comes out first; correlation makes the transform
+    # an inverse one. It is left unnormalised but for the factor of the inverse FFTs to come.
     taps = torch.complex(*kernels.unflatten(0, (2, -1)))
     response = torch.fft.ifft(functional.pad(taps, (plan.before - plan.reach, 0)), plan.block)
     sizes = [len(group.filters) for group in plan.groups]

@@ -277,6 +277,17 @@ def test_constants_hold_no_denormal_numbers(parameters):
         assert ((values == 0) | (values.abs() >= torch.finfo(torch.float32).tiny)).all()
 
 
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("hop", [81, 260])
+def test_free_kernels_of_clips_of_many_lengths_do_not_depend_on_their_batch(hop, padding):
+    generator = torch.Generator().manual_seed(0)
+    real, imaginary, windows = torch.randn(3, 5, 201, generator=generator)
+    plan = plan_kernels(5, kernel_size=201, hop=hop, padding=padding)
+    lengths = torch.tensor([1300, 1, 100, 200, 201, 202, 340, 1040, *range(900, 1300, 37)])
+    waveforms = torch.randn(len(lengths), 1300, generator=generator)
+    assert_rows_stand_alone(waveforms, lengths, prepare_kernels(torch.cat([real, imaginary]), windows, plan))
+
+
 def test_runs_without_data():
     plan = plan_bands(*mel_parameters(), kernel_size=401, hop=160)
     values = [torch.empty(40, device="meta") for _ in range(3)]
