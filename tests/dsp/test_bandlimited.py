@@ -273,8 +273,8 @@ def test_constants_hold_no_denormal_numbers(parameters):
         bands.end_windows,
         bands.leaks,
     ]
-    for values in constants:
-        assert ((values == 0) | (values.abs() >= torch.finfo(torch.float32).tiny)).all()
+    for constant in constants:
+        assert ((constant == 0) | (constant.abs() >= torch.finfo(torch.float32).tiny)).all()
 
 
 @pytest.mark.parametrize("padding", ["same", "valid"])
